@@ -1,0 +1,1 @@
+//! SSH terminal sessions for guac-session.

@@ -1,0 +1,1 @@
+//! VNC (RFB) sessions for guac-session.

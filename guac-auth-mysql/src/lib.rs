@@ -1,0 +1,1 @@
+//! Users, permissions, connections and history on Guacamole's database schema.

@@ -1,0 +1,1 @@
+//! Layers, damage and frames: from changed pixels to Guacamole drawing instructions.

@@ -1,0 +1,1 @@
+//! The Guacamole protocol without I/O: instructions, handshakes, status codes, limits.

@@ -1,0 +1,1 @@
+//! One live remote desktop connection: its owner, its joined users, its picture.

@@ -1,0 +1,1 @@
+//! A terminal emulator that shows its grid as a Guacamole display.

@@ -1,0 +1,1 @@
+//! Guacamole tunnels over TCP, WebSocket and HTTP.

@@ -1,0 +1,1 @@
+//! Login, REST API, tunnel endpoints and the web application's files.
