@@ -1,0 +1,38 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+
+import { precompress } from "./vite/precompress.ts";
+
+/** Where `npm run dev` finds a daemon (or the mock of tests/app/mock). */
+const BACKEND = process.env["GUACD_LITE_DEV_BACKEND"] ?? "http://127.0.0.1:8080";
+
+export default defineConfig({
+  // The page may be served below a context path, so every address in the build is relative.
+  base: "./",
+  publicDir: "app/public",
+  plugins: [svelte(), precompress()],
+  resolve: process.env["VITEST"] ? { conditions: ["browser"] } : {},
+  worker: { format: "es" },
+  build: {
+    outDir: "dist",
+    target: "es2023",
+    // The content security policy allows neither data: scripts nor inline ones.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+  server: {
+    host: "127.0.0.1",
+    proxy: {
+      "/api": BACKEND,
+      "/websocket-tunnel": { target: BACKEND, ws: true },
+      "/tunnel": BACKEND,
+    },
+  },
+  test: {
+    // Tests that need a document say so in their first line: // @vitest-environment happy-dom
+    environment: "node",
+    include: ["tests/core/**/*.test.ts", "tests/app/**/*.test.ts"],
+    passWithNoTests: true,
+  },
+});
