@@ -1,0 +1,117 @@
+use super::*;
+use crate::{ClientHandshake, ClientStep, Decoder, ServerHandshake, ServerStep};
+
+/// Feeds `bytes` to `handle`, one instruction after the other, and gives the last result.
+fn drive<S>(
+    bytes: &[u8],
+    mut handle: impl FnMut(&crate::Instruction<'_>) -> Result<S, HandshakeError>,
+) -> Result<S, HandshakeError> {
+    let mut decoder = Decoder::new();
+    decoder.feed(bytes).unwrap();
+    let mut last = None;
+    while let Some(instruction) = decoder.next_instruction().unwrap() {
+        last = Some(handle(&instruction)?);
+    }
+    Ok(last.expect("at least one instruction"))
+}
+
+fn info() -> ClientInfo {
+    ClientInfo {
+        width_px: 1920,
+        height_px: 1080,
+        dpi: 120,
+        image_mimetypes: vec!["image/png".into(), "image/webp".into()],
+        timezone: Some("Europe/Berlin".into()),
+        name: Some("Zoë 😀".into()),
+        version: ProtocolVersion::V1_5_0,
+        ..ClientInfo::default()
+    }
+}
+
+#[test]
+fn both_sides_agree_on_everything_said() {
+    let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+    let mut client = ClientHandshake::start(&Selection::Protocol("ssh".into()), &mut to_server);
+    let mut server = ServerHandshake::new();
+    let step = drive(&to_server, |i| server.handle_instruction(i)).unwrap();
+    assert_eq!(step, ServerStep::Selected(Selection::Protocol("ssh".into())));
+    server.offer(&["hostname", "port", "password"], &mut to_client).unwrap();
+    let step = drive(&to_client, |i| client.handle_instruction(i)).unwrap();
+    assert_eq!(step, ClientStep::Args(vec!["hostname".into(), "port".into(), "password".into()]));
+
+    to_server.clear();
+    client.connect(&info(), |name| if name == "password" { "pä;ss,1.x" } else { "" }, &mut to_server).unwrap();
+    let step = drive(&to_server, |i| server.handle_instruction(i)).unwrap();
+    let expected = vec![String::new(), String::new(), "pä;ss,1.x".to_owned()];
+    assert_eq!(step, ServerStep::Connect { info: Box::new(info()), values: expected });
+
+    to_client.clear();
+    let id = ConnectionId::from_random([7; 16]);
+    server.ready(&id, &mut to_client).unwrap();
+    assert_eq!(drive(&to_client, |i| client.handle_instruction(i)).unwrap(), ClientStep::Ready(id));
+}
+
+#[test]
+fn refuses_a_wrong_number_of_values() {
+    let mut server = ServerHandshake::new();
+    drive(b"6.select,3.ssh;", |i| server.handle_instruction(i)).unwrap();
+    server.offer(&["hostname"], &mut Vec::new()).unwrap();
+    let error = drive(b"7.connect,13.VERSION_1_5_0;", |i| server.handle_instruction(i)).unwrap_err();
+    assert_eq!(error, HandshakeError::WrongArgumentCount { expected: 2, got: 1 });
+}
+
+#[test]
+fn accepts_any_order_repeats_and_unknown_opcodes() {
+    let mut server = ServerHandshake::new();
+    drive(b"6.select,3.vnc;", |i| server.handle_instruction(i)).unwrap();
+    server.offer(&["hostname"], &mut Vec::new()).unwrap();
+    let said = b"4.name,3.Ann;4.size,2.10,2.20;7.unknown,1.x;5.image;4.size,3.800,3.600,3.192;7.connect,0.,1.h;";
+    let ServerStep::Connect { info, values } = drive(said, |i| server.handle_instruction(i)).unwrap() else {
+        panic!("connect ends the handshake");
+    };
+    assert_eq!((info.width_px, info.height_px, info.dpi), (800, 600, 192));
+    assert_eq!(info.version, ProtocolVersion::V1_0_0);
+    assert_eq!(values, ["h"]);
+}
+
+#[test]
+fn a_join_selects_by_id_and_a_bad_id_is_not_found() {
+    let mut server = ServerHandshake::new();
+    let step = drive(b"6.select,4.$abc;", |i| server.handle_instruction(i)).unwrap();
+    assert_eq!(step, ServerStep::Selected(Selection::Join("$abc".parse().unwrap())));
+    let error = drive(b"6.select,1.$;", |i| ServerHandshake::new().handle_instruction(i)).unwrap_err();
+    assert_eq!(error.status(), Status::ResourceNotFound);
+}
+
+#[test]
+fn something_else_than_select_is_refused() {
+    let error = drive(b"4.size,1.1,1.1;", |i| ServerHandshake::new().handle_instruction(i)).unwrap_err();
+    assert_eq!(error, HandshakeError::NotSelect { opcode: "size".into() });
+}
+
+#[test]
+fn a_server_without_version_gets_no_version_and_no_new_instructions() {
+    let mut out = Vec::new();
+    let mut client = ClientHandshake::start(&Selection::Protocol("vnc".into()), &mut out);
+    drive(b"4.args,8.hostname,4.port;", |i| client.handle_instruction(i)).unwrap();
+    out.clear();
+    client.connect(&info(), |name| if name == "port" { "5900" } else { "h" }, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.ends_with("7.connect,1.h,4.5900;"), "{text}");
+    assert!(!text.contains("timezone") && !text.contains("4.name"), "{text}");
+}
+
+#[test]
+fn the_servers_error_keeps_its_status() {
+    let mut client = ClientHandshake::start(&Selection::Protocol("vnc".into()), &mut Vec::new());
+    let error = drive(b"5.error,19.No such connection.,3.516;", |i| client.handle_instruction(i)).unwrap_err();
+    assert_eq!(error.status(), Status::ResourceNotFound);
+}
+
+#[test]
+fn versions_between_and_above_the_known_ones_fall_back() {
+    assert_eq!(ProtocolVersion::from_token("VERSION_1_4_2"), Some(ProtocolVersion::V1_3_0));
+    assert_eq!(ProtocolVersion::from_token("VERSION_2_0_0"), Some(ProtocolVersion::V1_5_0));
+    assert_eq!(ProtocolVersion::from_token("hostname"), None);
+    assert_eq!(ProtocolVersion::from_token("VERSION_1_0"), None);
+}
