@@ -57,7 +57,7 @@ fn accepts_128_elements_and_rejects_129() {
 #[test]
 fn accepts_32768_bytes_and_rejects_one_more() {
     let of_len = |len: usize| {
-        let mut elements = vec!["log".to_owned(), "x".repeat(8000), "x".repeat(8000), "x".repeat(8000)];
+        let mut elements = vec!["log".to_owned(), "x".repeat(8190), "x".repeat(8190), "x".repeat(8190)];
         let missing = len - encode(&elements).len() - 6;
         elements.push("x".repeat(missing));
         encode(&elements)

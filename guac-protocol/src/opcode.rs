@@ -44,11 +44,9 @@ macro_rules! instructions {
             type Error = ArgumentError;
 
             fn try_from(instruction: &Instruction<'a>) -> Result<Self, ArgumentError> {
+                let arguments: &mut dyn Iterator<Item = &'a str> = &mut instruction.args();
                 match instruction.opcode() {
-                    $($opcode => {
-                        let mut arguments = instruction.args();
-                        Ok(Self::$variant { $($field: take(&mut arguments, $opcode, stringify!($field))?),* })
-                    })*
+                    $($opcode => Ok(Self::$variant { $($field: take(arguments, $opcode, stringify!($field))?),* }),)*
                     _ => Err(ArgumentError::UnknownOpcode),
                 }
             }
