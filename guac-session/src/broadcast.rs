@@ -1,0 +1,231 @@
+//! The ring of what all users get: each entry written once, held once, and dropped when all have it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::input::UserKey;
+
+/// Bytes the ring may hold, unless two frames are larger than that. About one second of a busy desktop: enough for a
+/// hiccup of the network, little enough for hundreds of sessions.
+const MAX_RING_BYTES: usize = 4 << 20;
+
+/// Entries that stay whatever their size, so that one large frame can always be delivered.
+const MIN_RING_ENTRIES: usize = 2;
+
+/// What a user finds at his place.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Whole instructions; the place moved on.
+    Entry(Bytes),
+    /// Nothing yet.
+    Wait,
+    /// The ring moved on without him; he has no place any more and needs a snapshot.
+    Behind,
+    /// The session is over; these are its last instructions.
+    Ended(Bytes),
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    entries: VecDeque<Bytes>,
+    bytes: usize,
+    /// Number of the first entry held.
+    first: u64,
+    /// Places of the users who have one: the number of the next entry each will take.
+    places: HashMap<UserKey, u64>,
+    /// Last instructions of users who are out before the session ends.
+    user_ends: HashMap<UserKey, Bytes>,
+    end: Option<Bytes>,
+}
+
+impl Ring {
+    fn next_number(&self) -> u64 {
+        self.first + self.entries.len() as u64
+    }
+
+    fn pop(&mut self) {
+        if let Some(entry) = self.entries.pop_front() {
+            self.bytes -= entry.len();
+            self.first += 1;
+        }
+    }
+
+    /// Drops what every user has taken. A session that is idle holds nothing here.
+    fn drop_taken(&mut self) {
+        let slowest = self.places.values().copied().min().unwrap_or_else(|| self.next_number());
+        while self.first < slowest && !self.entries.is_empty() {
+            self.pop();
+        }
+        if self.entries.is_empty() {
+            self.entries = VecDeque::new();
+        }
+    }
+}
+
+/// The broadcast ring of one session. The lock is held for a few pointer moves, never across an await.
+#[derive(Debug, Default)]
+pub(crate) struct Broadcast {
+    ring: Mutex<Ring>,
+    changed: Notify,
+}
+
+impl Broadcast {
+    /// Appends whole instructions. Users too far behind lose their places.
+    pub(crate) fn publish(&self, entry: Bytes) {
+        let mut ring = self.lock();
+        if ring.places.is_empty() {
+            ring.first += 1;
+            return;
+        }
+        ring.bytes += entry.len();
+        ring.entries.push_back(entry);
+        while ring.bytes > MAX_RING_BYTES && ring.entries.len() > MIN_RING_ENTRIES {
+            ring.pop();
+        }
+        drop(ring);
+        self.changed.notify_waiters();
+    }
+
+    /// Gives a user the place behind everything published so far.
+    pub(crate) fn place_at_end(&self, user: UserKey) {
+        let mut ring = self.lock();
+        let next = ring.next_number();
+        ring.places.insert(user, next);
+    }
+
+    /// Number of the next entry to be published.
+    #[cfg(test)]
+    fn next_number(&self) -> u64 {
+        self.lock().next_number()
+    }
+
+    /// Takes a user's place away; last instructions meant for him stay until he has read them.
+    pub(crate) fn remove_place(&self, user: UserKey) {
+        let mut ring = self.lock();
+        ring.places.remove(&user);
+        ring.drop_taken();
+    }
+
+    /// Nobody reads for this user any more.
+    pub(crate) fn forget(&self, user: UserKey) {
+        let mut ring = self.lock();
+        ring.places.remove(&user);
+        ring.user_ends.remove(&user);
+        ring.drop_taken();
+    }
+
+    /// Ends one user with these instructions, at once: what he has not taken yet he will not get.
+    pub(crate) fn finish_user(&self, user: UserKey, last: Bytes) {
+        let mut ring = self.lock();
+        ring.places.remove(&user);
+        ring.drop_taken();
+        ring.user_ends.entry(user).or_insert(last);
+        drop(ring);
+        self.changed.notify_waiters();
+    }
+
+    /// Ends the ring with these instructions for everyone.
+    pub(crate) fn finish(&self, last: Bytes) {
+        self.lock().end.get_or_insert(last);
+        self.changed.notify_waiters();
+    }
+
+    /// What is at a user's place. Moves it on, unless he waits for a snapshot: then what follows it must wait, too.
+    pub(crate) fn take(&self, user: UserKey, awaiting_snapshot: bool) -> Next {
+        let mut ring = self.lock();
+        if let Some(last) = ring.user_ends.get(&user) {
+            return Next::Ended(last.clone());
+        }
+        if let Some(&place) = ring.places.get(&user).filter(|_| !awaiting_snapshot) {
+            let Some(offset) = place.checked_sub(ring.first) else {
+                ring.places.remove(&user);
+                return Next::Behind;
+            };
+            let entry = usize::try_from(offset).ok().and_then(|offset| ring.entries.get(offset)).cloned();
+            if let Some(entry) = entry {
+                ring.places.insert(user, place + 1);
+                ring.drop_taken();
+                return Next::Entry(entry);
+            }
+        }
+        ring.end.clone().map_or(Next::Wait, Next::Ended)
+    }
+
+    /// Resolves when something may have changed since it was created.
+    pub(crate) fn changed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// The lock guards plain data that is consistent after every statement, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(len: usize) -> Bytes {
+        Bytes::from(vec![b'x'; len])
+    }
+
+    #[test]
+    fn everyone_gets_every_entry_in_order_and_nothing_is_kept() {
+        let ring = Broadcast::default();
+        let users = [UserKey(1), UserKey(2)];
+        users.iter().for_each(|&user| ring.place_at_end(user));
+        for len in 1..=3 {
+            ring.publish(entry(len));
+        }
+        for user in users {
+            for len in 1..=3 {
+                assert!(matches!(ring.take(user, false), Next::Entry(bytes) if bytes.len() == len));
+            }
+            assert!(matches!(ring.take(user, false), Next::Wait));
+        }
+        assert_eq!(ring.lock().bytes, 0);
+        assert_eq!(ring.next_number(), 3);
+    }
+
+    #[test]
+    fn a_user_too_far_behind_loses_his_place_and_others_do_not() {
+        let ring = Broadcast::default();
+        ring.place_at_end(UserKey(1));
+        ring.place_at_end(UserKey(2));
+        for _ in 0..5 {
+            ring.publish(entry(1 << 20));
+            assert!(matches!(ring.take(UserKey(1), false), Next::Entry(_)));
+        }
+        assert!(ring.lock().bytes <= MAX_RING_BYTES);
+        assert!(matches!(ring.take(UserKey(2), false), Next::Behind));
+        assert!(matches!(ring.take(UserKey(2), false), Next::Wait));
+        ring.place_at_end(UserKey(2));
+        ring.publish(entry(7));
+        assert!(matches!(ring.take(UserKey(2), false), Next::Entry(bytes) if bytes.len() == 7));
+    }
+
+    #[test]
+    fn two_frames_larger_than_the_bound_are_kept_and_a_third_pushes_one_out() {
+        let ring = Broadcast::default();
+        ring.place_at_end(UserKey(1));
+        ring.publish(entry(MAX_RING_BYTES));
+        ring.publish(entry(MAX_RING_BYTES));
+        assert_eq!(ring.lock().entries.len(), 2);
+        ring.publish(entry(1));
+        assert!(matches!(ring.take(UserKey(1), false), Next::Behind));
+    }
+
+    #[test]
+    fn the_end_comes_after_what_was_published() {
+        let ring = Broadcast::default();
+        ring.place_at_end(UserKey(1));
+        ring.publish(entry(1));
+        ring.finish(Bytes::from_static(b"10.disconnect;"));
+        assert!(matches!(ring.take(UserKey(1), false), Next::Entry(_)));
+        assert!(matches!(ring.take(UserKey(1), false), Next::Ended(_)));
+    }
+}

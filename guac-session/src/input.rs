@@ -1,0 +1,190 @@
+//! What users say, as the session gets it.
+
+use guac_protocol::{ArgumentError, ClientInstruction, Instruction, Status, StreamIndex};
+
+/// A user of one session, by a number that no later user of it gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserKey(pub(crate) u32);
+
+/// What a backend hears from [`Stage::next`](crate::Stage::next). Input of read-only users never gets here.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A key went down or up.
+    Key {
+        /// Whose.
+        user: UserKey,
+        /// X11 keysym.
+        keysym: u32,
+        /// Down?
+        pressed: bool,
+    },
+    /// The pointer moved or its buttons changed. Moves with equal buttons come merged.
+    Mouse {
+        /// Whose.
+        user: UserKey,
+        /// Pixels from the left.
+        x: i32,
+        /// Pixels from the top.
+        y: i32,
+        /// 1 left, 2 middle, 4 right, 8 wheel up, 16 wheel down.
+        buttons: u8,
+    },
+    /// A finger touched, moved or lifted.
+    Touch {
+        /// Whose.
+        user: UserKey,
+        /// Which finger.
+        id: i32,
+        /// Pixels from the left.
+        x: i32,
+        /// Pixels from the top.
+        y: i32,
+        /// 0 to 1, 0 when lifted.
+        force: f64,
+    },
+    /// A user wants another size of display.
+    Size {
+        /// Whose.
+        user: UserKey,
+        /// Whether that is the owner.
+        is_owner: bool,
+        /// Device pixels.
+        width_px: u32,
+        /// Device pixels.
+        height_px: u32,
+    },
+    /// A user's clipboard, whole.
+    Clipboard {
+        /// Whose.
+        user: UserKey,
+        /// Its type.
+        mimetype: String,
+        /// Its content, bounded by the connection's limit.
+        data: Vec<u8>,
+    },
+    /// A new value for a parameter that [`Stage::accept_argv`](crate::Stage::accept_argv) named.
+    Argv {
+        /// Whose.
+        user: UserKey,
+        /// Whether that is the owner.
+        is_owner: bool,
+        /// Parameter name.
+        name: String,
+        /// The value; it may be a secret.
+        value: String,
+    },
+    /// Data of a pipe that [`Stage::accept_pipe`](crate::Stage::accept_pipe) named.
+    Pipe {
+        /// Whose.
+        user: UserKey,
+        /// The pipe's name.
+        name: &'static str,
+        /// One blob of it.
+        data: Vec<u8>,
+    },
+    /// The session is over: the last user left or it was killed. Return soon.
+    Ended,
+}
+
+/// A message of a user's on its way to the session.
+#[derive(Debug)]
+pub(crate) enum InputEvent {
+    Key { keysym: u32, pressed: bool },
+    Mouse { x: i32, y: i32, buttons: u8 },
+    Touch { id: i32, x: i32, y: i32, force: f64 },
+    Size { width_px: u32, height_px: u32 },
+    Sync { timestamp_ms: i64 },
+    Open(Box<StreamOpen>),
+    Blob { stream: StreamIndex, data: Vec<u8> },
+    End { stream: StreamIndex },
+}
+
+/// A stream that a user begins.
+#[derive(Debug)]
+pub(crate) struct StreamOpen {
+    pub(crate) stream: StreamIndex,
+    pub(crate) kind: StreamKind,
+    pub(crate) mimetype: String,
+    /// Parameter or pipe name; empty otherwise.
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StreamKind {
+    Clipboard,
+    Argv,
+    Pipe,
+    /// Files, object uploads: not offered by this session.
+    Unsupported,
+    /// Microphones: refused by type, as guacd does without an input backend.
+    Audio,
+}
+
+/// What an instruction of a user's amounts to.
+pub(crate) enum Said {
+    Input(InputEvent),
+    /// Nothing for the session: keep-alives, answers nobody waits for, opcodes unknown to us (P-015).
+    Nothing,
+    Leave,
+}
+
+/// Longest parameter or pipe name and longest type (P-128).
+const MAX_NAME_CHARS: usize = 256;
+const MAX_MIMETYPE_CHARS: usize = 4096;
+
+/// Reads an instruction of a user's.
+///
+/// # Errors
+/// Known opcodes with unusable arguments.
+pub(crate) fn interpret(instruction: &Instruction<'_>) -> Result<Said, ArgumentError> {
+    let typed = match ClientInstruction::try_from(instruction) {
+        Ok(typed) => typed,
+        // Opens a microphone in this phase; in the handshake the same opcode lists types.
+        Err(ArgumentError::UnknownOpcode) => return Ok(Said::Nothing),
+        Err(error) => return Err(error),
+    };
+    let event = match typed {
+        ClientInstruction::Key { keysym, pressed } => InputEvent::Key { keysym, pressed },
+        ClientInstruction::Mouse { x, y, buttons } => InputEvent::Mouse { x, y, buttons },
+        ClientInstruction::Touch { id, x, y, force, .. } => InputEvent::Touch { id, x, y, force },
+        ClientInstruction::Size { width, height, .. } => InputEvent::Size { width_px: width, height_px: height },
+        ClientInstruction::Sync { timestamp_ms } => InputEvent::Sync { timestamp_ms },
+        ClientInstruction::Clipboard { stream, mimetype } => open(stream, StreamKind::Clipboard, mimetype, ""),
+        ClientInstruction::Argv { stream, mimetype, name } => open(stream, StreamKind::Argv, mimetype, name),
+        ClientInstruction::Pipe { stream, mimetype, name } => open(stream, StreamKind::Pipe, mimetype, name),
+        ClientInstruction::File { stream, mimetype, .. } | ClientInstruction::Put { stream, mimetype, .. } => {
+            open(stream, StreamKind::Unsupported, mimetype, "")
+        }
+        ClientInstruction::AudioTypes { mimetypes } => match mimetypes.0.as_slice() {
+            [stream, mimetype] => match stream.parse() {
+                Ok(stream) => open(StreamIndex(stream), StreamKind::Audio, mimetype, ""),
+                Err(_) => return Ok(Said::Nothing),
+            },
+            _ => return Ok(Said::Nothing),
+        },
+        ClientInstruction::Blob { stream, data } => match base64_simd::STANDARD.decode_to_vec(data) {
+            Ok(data) => InputEvent::Blob { stream, data },
+            Err(_) => return Err(ArgumentError::Invalid { opcode: "blob", name: "data", expected: "base64" }),
+        },
+        ClientInstruction::End { stream } => InputEvent::End { stream },
+        ClientInstruction::Disconnect {} => return Ok(Said::Leave),
+        // Acknowledgements of broadcast streams cannot pace anyone (P-092); the rest belongs to the handshake.
+        _ => return Ok(Said::Nothing),
+    };
+    Ok(Said::Input(event))
+}
+
+fn open(stream: StreamIndex, kind: StreamKind, mimetype: &str, name: &str) -> InputEvent {
+    let cut = |text: &str, chars: usize| text.chars().take(chars).collect();
+    let (mimetype, name) = (cut(mimetype, MAX_MIMETYPE_CHARS), cut(name, MAX_NAME_CHARS));
+    InputEvent::Open(Box::new(StreamOpen { stream, kind, mimetype, name }))
+}
+
+/// An answer to a stream of a user's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StreamAnswer {
+    pub(crate) stream: StreamIndex,
+    pub(crate) message: &'static str,
+    pub(crate) status: Status,
+}
