@@ -1,0 +1,251 @@
+//! The way to an outside guacd: the same interface as a session of our own, with the guacd client behind it.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use guac_protocol::{ClientHandshake, ClientStep, ConnectionId, Instruction, Status};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{timeout, timeout_at};
+use tokio_rustls::TlsConnector;
+
+use crate::limits::MAX_UNSENT_BYTES;
+use crate::relay::{InstructionReader, error_bytes, read_chunk};
+use crate::{
+    GuacdTls, InstructionSink, Link, LinkClosed, OpenError, OpenRequest, Opened, SessionHost, TunnelError, TunnelLimits,
+};
+
+/// An outside guacd, by name and port.
+///
+/// It does not tell its parameters before it is asked for a protocol, so [`SessionHost::parameters`] is always `None`
+/// here: give [`SessionHost::open`] all parameters there are, by name, and it sends those that guacd wants.
+#[derive(Debug, Clone)]
+pub struct GuacdHost {
+    hostname: String,
+    port: u16,
+    tls: Option<GuacdTls>,
+    limits: TunnelLimits,
+}
+
+impl GuacdHost {
+    /// The guacd at this name and port, in clear.
+    #[must_use]
+    pub fn new(hostname: impl Into<String>, port: u16, limits: TunnelLimits) -> Self {
+        Self { hostname: hostname.into(), port, tls: None, limits }
+    }
+
+    /// The same over TLS.
+    #[must_use]
+    pub fn with_tls(self, tls: GuacdTls) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
+    async fn connect(&self) -> Result<Box<dyn Transport>, OpenError> {
+        let deadline = tokio::time::Instant::now() + self.limits.guacd_connect;
+        let reach = async {
+            let addresses = lookup_host((self.hostname.as_str(), self.port)).await.map_err(|error| {
+                tracing::debug!(%error, "Name of guacd not resolved");
+                OpenError::new(Status::UpstreamNotFound, "The name of the guacd server is not known.")
+            })?;
+            let mut last = OpenError::new(Status::UpstreamNotFound, "The guacd server has no address.");
+            for address in addresses {
+                match TcpStream::connect(address).await {
+                    Ok(stream) => return Ok(stream),
+                    Err(error) => last = unreachable_error(&error),
+                }
+            }
+            Err(last)
+        };
+        let stream = timeout_at(deadline, reach).await.map_err(|_| timed_out())??;
+        // Keys are small and must not wait for more.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = &self.tls else {
+            return Ok(Box::new(stream));
+        };
+        let name = ServerName::try_from(self.hostname.clone())
+            .map_err(|_| OpenError::new(Status::UpstreamNotFound, "The name of the guacd server is no host name."))?;
+        let connect = TlsConnector::from(Arc::clone(&tls.config)).connect(name, stream);
+        let stream = timeout_at(deadline, connect).await.map_err(|_| timed_out())?.map_err(|error| {
+            tracing::debug!(%error, "TLS with guacd failed");
+            OpenError::new(Status::UpstreamError, "The guacd server could not prove who it is, or speaks no TLS.")
+        })?;
+        Ok(Box::new(stream))
+    }
+
+    async fn shake_hands(
+        &self,
+        reader: &mut InstructionReader<ReadHalf<Box<dyn Transport>>>,
+        writer: &mut WriteHalf<Box<dyn Transport>>,
+        request: &OpenRequest,
+    ) -> Result<ConnectionId, OpenError> {
+        let mut out = Vec::new();
+        let mut handshake = ClientHandshake::start(&request.selection, &mut out);
+        loop {
+            if !out.is_empty() {
+                let written = timeout(self.limits.write_stall, writer.write_all(&out));
+                written.await.map_err(|_| timed_out())?.map_err(|error| unreachable_error(&error))?;
+                out.clear();
+            }
+            let step = reader.next(self.limits.guacd_read, |instruction| handshake.handle_instruction(instruction));
+            match step.await.map_err(upstream_error)?.map_err(|error| upstream_error(error.into()))? {
+                ClientStep::Continue => {}
+                ClientStep::Args(_) => {
+                    let value_of = |name: &str| request.params.get(name).map_or("", String::as_str);
+                    let said = handshake.connect(&request.info, value_of, &mut out);
+                    said.map_err(|error| upstream_error(error.into()))?;
+                }
+                ClientStep::Ready(id) => return Ok(id),
+            }
+        }
+    }
+
+    async fn open_link(&self, request: OpenRequest) -> Result<Opened, OpenError> {
+        let (reader, mut writer) = tokio::io::split(self.connect().await?);
+        let mut reader = InstructionReader::new(reader);
+        let connection_id = self.shake_hands(&mut reader, &mut writer, &request).await?;
+        let feed = Feed { reader, limits: self.limits.clone(), over: false };
+        let source = stream::unfold(feed, |mut feed| async move { Some((feed.next().await?, feed)) }).boxed();
+        let sink = Box::new(GuacdSink { writer, unsent: BytesMut::new() });
+        Ok(Opened { connection_id, link: Link { source, sink } })
+    }
+}
+
+impl SessionHost for GuacdHost {
+    fn parameters(&self, _selected: &str) -> Option<Vec<String>> {
+        None
+    }
+
+    fn open(&self, request: OpenRequest) -> BoxFuture<'_, Result<Opened, OpenError>> {
+        self.open_link(request).boxed()
+    }
+}
+
+/// TCP or TLS over it.
+trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
+
+/// What guacd sends, cut at the ends of instructions: a tunnel may put a message of its own between any two items.
+struct Feed {
+    reader: InstructionReader<ReadHalf<Box<dyn Transport>>>,
+    limits: TunnelLimits,
+    over: bool,
+}
+
+impl Feed {
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.over {
+            return None;
+        }
+        match self.read().await {
+            Ok(Some(bytes)) => Some(bytes),
+            Ok(None) => None,
+            Err(error) => {
+                self.over = true;
+                Some(error_bytes(&error.message, error.status))
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<Option<Bytes>, OpenError> {
+        let InstructionReader { reader, decoder } = &mut self.reader;
+        loop {
+            let mut whole = BytesMut::with_capacity(decoder.buffered_len());
+            while let Some(instruction) = decoder.next_instruction().map_err(|error| upstream_error(error.into()))? {
+                whole.extend_from_slice(instruction.raw().as_bytes());
+            }
+            if !whole.is_empty() {
+                return Ok(Some(whole.freeze()));
+            }
+            decoder.release_if_idle();
+            let chunk = timeout(self.limits.guacd_read, read_chunk(reader)).await.map_err(|_| timed_out())?;
+            match chunk {
+                Ok(chunk) if !chunk.is_empty() => {
+                    decoder.feed(&chunk).map_err(|error| upstream_error(error.into()))?;
+                }
+                // guacd closes without TLS's goodbye, and resets when a session ends hard: both are an end.
+                Ok(_) | Err(_) => return Ok(None),
+            }
+        }
+    }
+}
+
+/// What the user says, on its way to guacd. Holds one socket buffer's worth and one instruction at most.
+struct GuacdSink {
+    writer: WriteHalf<Box<dyn Transport>>,
+    unsent: BytesMut,
+}
+
+impl GuacdSink {
+    fn poll_write(&mut self, cx: &mut Context<'_>, until_below: usize) -> Poll<Result<(), LinkClosed>> {
+        while self.unsent.len() >= until_below && !self.unsent.is_empty() {
+            match ready!(Pin::new(&mut self.writer).poll_write(cx, &self.unsent)) {
+                Ok(0) | Err(_) => return Poll::Ready(Err(LinkClosed)),
+                Ok(written) => self.unsent.advance(written),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl InstructionSink for GuacdSink {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkClosed>> {
+        self.poll_write(cx, MAX_UNSENT_BYTES)
+    }
+
+    fn start_send(&mut self, instruction: &Instruction<'_>) -> Result<(), LinkClosed> {
+        self.unsent.extend_from_slice(instruction.raw().as_bytes());
+        Ok(())
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkClosed>> {
+        ready!(self.poll_write(cx, 0))?;
+        // An idle tunnel holds no buffer.
+        self.unsent = BytesMut::new();
+        Pin::new(&mut self.writer).poll_flush(cx).map_err(|_| LinkClosed)
+    }
+}
+
+impl fmt::Debug for GuacdSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuacdSink").field("unsent_len", &self.unsent.len()).finish_non_exhaustive()
+    }
+}
+
+fn timed_out() -> OpenError {
+    OpenError::new(Status::UpstreamTimeout, "Connection to guacd timed out.")
+}
+
+fn unreachable_error(error: &io::Error) -> OpenError {
+    tracing::debug!(%error, "guacd not reached");
+    match error.kind() {
+        io::ErrorKind::TimedOut => timed_out(),
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            OpenError::new(Status::UpstreamNotFound, "The guacd server cannot be reached.")
+        }
+        _ => OpenError::new(Status::UpstreamUnavailable, "The guacd server refuses connections."),
+    }
+}
+
+/// Roles are turned round here: the peer of the codec is the upstream of the tunnel.
+fn upstream_error(error: TunnelError) -> OpenError {
+    match error {
+        TunnelError::Silent { .. } => timed_out(),
+        TunnelError::Handshake(guac_protocol::HandshakeError::Refused { message, status }) => {
+            OpenError::new(status, message)
+        }
+        TunnelError::LeftEarly | TunnelError::Io(_) => {
+            OpenError::new(Status::UpstreamError, "The guacd server closed the connection.")
+        }
+        other => {
+            tracing::debug!(error = %other, "guacd broke the protocol");
+            OpenError::new(Status::UpstreamError, "The guacd server sent something that is not understood.")
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The tunnel's public interface against a scripted session host.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are not tests themselves to the linter")]
+
+mod guacd;
+mod http;
+mod support;
+mod tcp;
+mod websocket;
