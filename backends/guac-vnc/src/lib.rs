@@ -1,1 +1,3 @@
 //! VNC (RFB) sessions for guac-session.
+
+pub mod rfb;
