@@ -82,6 +82,12 @@ impl Hub {
         self.inner.backends.get(protocol).map(|backend| backend.parameters())
     }
 
+    /// Protocol of a live session.
+    #[must_use]
+    pub fn protocol_of(&self, id: &ConnectionId) -> Option<&'static str> {
+        self.sessions_lock().get(id).map(|entry| entry.protocol)
+    }
+
     /// Live sessions.
     #[must_use]
     pub fn sessions(&self) -> Vec<SessionInfo> {

@@ -1,8 +1,8 @@
 //! The running session: its picture and its users.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use guac_display::{Cursor, Display, FramePlan, ImageSupport, Picture};
@@ -56,11 +56,12 @@ pub(crate) struct Shared {
     killed: Mutex<Option<SessionEnd>>,
     cancel: CancellationToken,
     next_key: AtomicU32,
-    users: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct Notes {
+    /// Users with a half that is still held, whether or not the session has met them.
+    present: HashSet<UserKey>,
     departed: Vec<UserKey>,
     behind: Vec<UserKey>,
 }
@@ -74,28 +75,40 @@ impl Shared {
             killed: Mutex::default(),
             cancel,
             next_key: AtomicU32::new(0),
-            users: AtomicUsize::new(0),
         }
     }
 
     pub(crate) fn next_key(&self) -> UserKey {
-        self.users.fetch_add(1, Ordering::Relaxed);
-        UserKey(self.next_key.fetch_add(1, Ordering::Relaxed))
+        let key = UserKey(self.next_key.fetch_add(1, Ordering::Relaxed));
+        self.notes().present.insert(key);
+        key
     }
 
     pub(crate) fn users(&self) -> usize {
-        self.users.load(Ordering::Relaxed)
+        self.notes().present.len()
     }
 
-    /// A user's last half is gone, or he said `disconnect`. May be noted twice.
+    fn is_present(&self, user: UserKey) -> bool {
+        self.notes().present.contains(&user)
+    }
+
+    /// A user's last half is gone, he said `disconnect`, or he was put out: whatever comes first.
     pub(crate) fn depart(&self, user: UserKey) {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).departed.push(user);
-        self.wake.notify_one();
+        let mut notes = self.notes();
+        if notes.present.remove(&user) {
+            notes.departed.push(user);
+            drop(notes);
+            self.wake.notify_one();
+        }
     }
 
     pub(crate) fn ask_for_snapshot(&self, user: UserKey) {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).behind.push(user);
+        self.notes().behind.push(user);
         self.wake.notify_one();
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the session for this reason.
@@ -284,16 +297,18 @@ impl Core {
 
     /// Removes those who left and marks those who lost track.
     fn take_notes(&mut self) {
-        let notes = std::mem::take(&mut *self.shared.notes.lock().unwrap_or_else(PoisonError::into_inner));
-        for user in notes.departed {
+        let (departed, behind) = {
+            let mut notes = self.shared.notes();
+            (std::mem::take(&mut notes.departed), std::mem::take(&mut notes.behind))
+        };
+        for user in departed {
             if let Some(member) = self.members.remove(&user) {
-                self.shared.users.fetch_sub(1, Ordering::Relaxed);
                 self.notify_owner(2, &member);
                 tracing::debug!(user = %member.id, "User left");
             }
             self.shared.broadcast.remove_place(user);
         }
-        for user in notes.behind {
+        for user in behind {
             if let Some(member) = self.members.get_mut(&user) {
                 tracing::debug!(user = %member.id, "User fell behind, sending a snapshot");
                 member.needs_snapshot = true;
@@ -314,6 +329,9 @@ impl Core {
     }
 
     fn join(&mut self, mut member: Member) {
+        if !self.shared.is_present(member.key) {
+            return;
+        }
         tracing::debug!(user = %member.id, "User joined");
         member.needs_snapshot = true;
         self.notify_owner(1, &member);
@@ -586,7 +604,7 @@ impl<P: Picture> Stage<P> {
     pub async fn next(&mut self) -> Event {
         loop {
             self.core.take_notes();
-            if self.core.members.is_empty() {
+            if self.core.shared.users() == 0 {
                 self.core.shared.cancel.cancel();
             }
             if self.core.shared.cancel.is_cancelled() {
