@@ -1,0 +1,36 @@
+import { type GuacamoleError, isRetryable, retryDelayMs } from "../../core";
+
+/** After this long of failing nobody waits any more; the user decides. */
+export const GIVE_UP_AFTER_MS = 5 * 60_000;
+
+/** When to try again by itself after a session was lost. One plan per run of failures. */
+export class ReconnectPlan {
+  #attempt = 0;
+  #firstFailureMs: number | null = null;
+
+  constructor(private readonly random: () => number = Math.random) {}
+
+  /** Tries made since the last success. */
+  get attempt(): number {
+    return this.#attempt;
+  }
+
+  /**
+   * Milliseconds until the next try, or `null` for none: refusals are never repeated, and five
+   * minutes of failing are enough.
+   */
+  next(error: GuacamoleError, nowMs: number): number | null {
+    if (!isRetryable(error)) return null;
+    this.#firstFailureMs ??= nowMs;
+    if (nowMs - this.#firstFailureMs >= GIVE_UP_AFTER_MS) return null;
+    const delay = retryDelayMs(this.#attempt, error.code, this.random);
+    this.#attempt += 1;
+    return delay;
+  }
+
+  /** The session is back, or the user asked for a fresh start. */
+  reset(): void {
+    this.#attempt = 0;
+    this.#firstFailureMs = null;
+  }
+}
