@@ -2,6 +2,8 @@
 
 use std::{error::Error as StdError, path::PathBuf};
 
+use guac_protocol::Status;
+
 use crate::model::ObjectKind;
 
 /// An error of a library below, kept for the log.
@@ -333,4 +335,54 @@ pub enum LoginError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl ConnectError {
+    /// What a user is told: that the server is not in order. The rest is for the log and the operator.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status::ServerError
+    }
+}
+
+impl SchemaError {
+    /// As [`ConnectError::status`].
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status::ServerError
+    }
+}
+
+impl StoreError {
+    /// The status a user is told, with what the REST interface makes of it: names that are taken are a bad request there.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::NotFound { .. } | Self::NoSuchRecord => Status::ResourceNotFound,
+            Self::Denied => Status::ClientForbidden,
+            Self::OwnAccount => Status::Unsupported,
+            Self::Duplicate { .. }
+            | Self::BlankName { .. }
+            | Self::TooLong { .. }
+            | Self::Invalid { .. }
+            | Self::TooMany { .. }
+            | Self::Cycle { .. }
+            | Self::UnsupportedText => Status::ClientBadRequest,
+            Self::ValueTooLong { .. } => Status::ClientOverrun,
+            Self::Busy { .. } => Status::ServerBusy,
+            Self::Unavailable { .. } | Self::Timeout | Self::Query { .. } | Self::Hash => Status::ServerError,
+        }
+    }
+}
+
+impl LoginError {
+    /// The status a user is told.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::InvalidCredentials | Self::PasswordExpired => Status::ClientUnauthorized,
+            Self::NotValid | Self::NotAccessible => Status::ClientForbidden,
+            Self::Store(error) => error.status(),
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    db::{Session, args},
+    db::{Session, args, is_duplicate},
     error::StoreError,
     limits,
     model::ObjectKind,
@@ -66,7 +66,9 @@ impl SettingsTable {
         let insert = format!("INSERT INTO {table} ({owner}, {kind}_name, {kind}_value) VALUES (?, ?, ?)");
         for (name, value) in settings {
             if !value.is_empty() && !name.starts_with(OWN_PREFIX) {
-                session.execute(insert.clone(), args![owner_key, name, value]).await?;
+                let done = session.execute(insert.clone(), args![owner_key, name, value]).await;
+                // Names that differ only in letter case are the same to the database.
+                done.map_err(|error| if is_duplicate(&error) { StoreError::Invalid { field: kind } } else { error })?;
             }
         }
         Ok(())

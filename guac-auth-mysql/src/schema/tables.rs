@@ -95,7 +95,7 @@ macro_rules! settings {
     ($table:literal, $owner:literal, $owner_table:literal, $name:literal, $value:literal, keys: $keys:expr) => {
         Table {
             name: $table,
-            columns: &[col($owner, Type::Int), col($name, Type::Text(128)), col($value, Type::Text(4096))],
+            columns: &[col($owner, Type::Int), col($name, Type::Name(128)), col($value, Type::Text(4096))],
             primary: &[$owner, $name],
             unique: &[],
             keys: $keys,

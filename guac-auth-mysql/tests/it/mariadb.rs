@@ -1,0 +1,1 @@
+//! The suite on MariaDB, and what only MariaDB has.
