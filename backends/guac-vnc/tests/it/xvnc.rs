@@ -159,8 +159,11 @@ impl Live {
             if same && pixels.iter().any(|pixel| *pixel != pixels[0]) {
                 return;
             }
-            let off = ours.pixels.iter().zip(&pixels).filter(|(ours, theirs)| ours != theirs).count();
-            assert!(Instant::now() < end, "{off} of {} pixels differ", pixels.len());
+            let differ = |at: &usize| ours.pixels.get(*at) != pixels.get(*at);
+            let off: Vec<usize> = (0..pixels.len()).filter(differ).collect();
+            let places: Vec<_> =
+                off.iter().map(|at| (at % usize::from(width), at / usize::from(width))).take(20).collect();
+            assert!(Instant::now() < end, "{} of {} pixels differ: {places:?}", off.len(), pixels.len());
         }
     }
 }
@@ -171,7 +174,8 @@ fn draw(xvnc: &mut Xvnc) {
     let script =
         "for i in $(seq 1 40); do printf '\\033[3%dm%s line of text \\033[0m\\n' $((i % 8)) $i; done; sleep 60";
     xvnc.spawn("xterm", &["-geometry", "60x20+100+80", "-e", "sh", "-c", script]);
-    xvnc.spawn("xev", &["-geometry", "150x100+10+10"]);
+    // Beside the other: TigerVNC 1.12 sends wrong copies when a window moves that is partly covered.
+    xvnc.spawn("xev", &["-geometry", "100x80+500+380"]);
 }
 
 fn with(encoding: Encoding, color_depth: ColorDepth) -> Config {
