@@ -68,7 +68,7 @@ export const common = {
   "protocol.vnc": "VNC",
   "protocol.rdp": "RDP",
   "protocol.telnet": "Telnet",
-  "protocol.kubernetes": "Kubernetes",
+  "protocol.kubernetes": "K8s",
   "protocol.group": "Pool",
 
   "prefs.heading": "Preferences",

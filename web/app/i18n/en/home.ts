@@ -7,7 +7,7 @@ export const home = {
   "home.machines": "{count, plural, one {# machine} other {# machines}}",
   "home.inUse": "{count, plural, one {in use by 1} other {in use by #}}",
   "home.here": "open in this window",
-  "home.elsewhere": "running since {since}",
+  "home.elsewhere": "running for {time}",
   "home.waiting": "needs you",
   "home.ended": "ended",
   "home.lastUsed": "used {when}",

@@ -132,7 +132,7 @@ export function startMock({ port = 0, connectMs = 400, pingMs = 8, apiMs = 0, lo
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
     const id = url.searchParams.get("GUAC_ID");
-    serveTunnel(socket, request, url.searchParams, userOf(request) ? MACHINES.get(id) : null, live, { connectMs, pingMs, log });
+    serveTunnel(socket, request, url.searchParams, userOf(request) ? (MACHINES.get(id) ?? null) : undefined, live, { connectMs, pingMs, log });
   });
   return new Promise((resolve) => {
     server.listen(port, "127.0.0.1", () => {

@@ -171,7 +171,7 @@ export function serveTunnel(socket, request, query, machine, sessions, options) 
   }
 
   if (!machine) {
-    wire.close(0x204);
+    wire.close(machine === undefined ? 0x301 : 0x204);
     return;
   }
   send(instruction("", uuid));
