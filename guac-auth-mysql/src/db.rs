@@ -15,7 +15,7 @@ use std::{
 
 use sqlx::{
     AssertSqlSafe, Row as _,
-    mysql::{MySql, MySqlArguments, MySqlConnectOptions, MySqlDatabaseError, MySqlPool, MySqlPoolOptions, MySqlRow},
+    mysql::{MySql, MySqlArguments, MySqlDatabaseError, MySqlPool, MySqlPoolOptions, MySqlRow, MySqlSslMode},
     pool::PoolConnection,
     query::Query,
     sqlite::{
@@ -52,22 +52,18 @@ impl Database {
 
     /// A connection to read with: each statement sees what was committed before it.
     pub(crate) async fn read(&self) -> Result<Session, StoreError> {
-        let conn = match self {
-            Self::MySql(pool) => Conn::MySql(pool.acquire().await.map_err(query_error)?),
-            Self::Sqlite(pool) => Conn::Sqlite(pool.acquire().await.map_err(query_error)?),
-        };
-        Ok(Session { conn, dirty: false, in_transaction: false, statement_timeout: limits::STATEMENT_TIMEOUT })
+        let conn = Conn::acquire(self).await?;
+        let statement_timeout = limits::STATEMENT_TIMEOUT;
+        Ok(Session { conn, dirty: false, in_transaction: false, statement_timeout })
     }
 
     /// A connection to write with: nothing counts before [`Session::commit`].
     pub(crate) async fn write(&self) -> Result<Session, StoreError> {
         let mut session = self.read().await?;
-        session.in_transaction = true;
         // SQLite would otherwise take the write lock late, and refuse it if somebody wrote in between.
-        match session.conn {
-            Conn::MySql(_) => session.raw("START TRANSACTION").await?,
-            Conn::Sqlite(_) => session.raw("BEGIN IMMEDIATE").await?,
-        }
+        let begin = if self.is_mysql() { "START TRANSACTION" } else { "BEGIN IMMEDIATE" };
+        session.in_transaction = true;
+        session.raw(begin).await?;
         Ok(session)
     }
 
@@ -83,6 +79,15 @@ impl Database {
 enum Conn {
     MySql(PoolConnection<MySql>),
     Sqlite(PoolConnection<Sqlite>),
+}
+
+impl Conn {
+    async fn acquire(database: &Database) -> Result<Self, StoreError> {
+        Ok(match database {
+            Database::MySql(pool) => Self::MySql(pool.acquire().await.map_err(query_error)?),
+            Database::Sqlite(pool) => Self::Sqlite(pool.acquire().await.map_err(query_error)?),
+        })
+    }
 }
 
 /// One connection, for one unit of work.
@@ -460,7 +465,14 @@ async fn open_mysql(target: MySqlTarget, max_connections: u32) -> Result<MySqlPo
     let MySqlTarget { host, port, .. } = &target;
     match probe {
         Ok(Ok(conn)) => drop(sqlx::Connection::close(conn).await),
-        Ok(Err(error)) => return Err(connect_error(error, &target)),
+        Ok(Err(error)) => {
+            return Err(match connect_error(error, &target) {
+                ConnectError::AccessDenied { host, .. } if demands_tls(&target).await => {
+                    ConnectError::TlsDemanded { host }
+                }
+                other => other,
+            });
+        }
         Err(_) => return Err(ConnectError::Timeout { host: host.clone(), port: *port }),
     }
     Ok(MySqlPoolOptions::new()
@@ -469,6 +481,16 @@ async fn open_mysql(target: MySqlTarget, max_connections: u32) -> Result<MySqlPo
         .idle_timeout(limits::IDLE_TIMEOUT)
         .max_lifetime(limits::MAX_LIFETIME)
         .test_before_acquire(false)
+        .before_acquire(|conn, meta| {
+            Box::pin(async move {
+                // One that lay idle may have been cut by a restart or a firewall; a ping finds out, and the pool goes on
+                // to the next. Under load none lies idle, and none is pinged.
+                if meta.idle_for >= limits::PING_AFTER_IDLE {
+                    sqlx::Connection::ping(conn).await?;
+                }
+                Ok(true)
+            })
+        })
         .after_connect(|conn, _| {
             Box::pin(async move {
                 // Otherwise a server may cut text to fit the column and only warn.
@@ -476,20 +498,31 @@ async fn open_mysql(target: MySqlTarget, max_connections: u32) -> Result<MySqlPo
                 sqlx::Executor::execute(conn, strict).await.map(drop)
             })
         })
-        .connect_lazy_with(with_charset(target.options)))
+        .connect_lazy_with(target.options))
 }
 
-fn with_charset(options: MySqlConnectOptions) -> MySqlConnectOptions {
-    options.charset("utf8mb4")
+/// MariaDB tells whoever comes without TLS that access is denied, as for a wrong password. Trying once more with TLS
+/// tells the two apart. The certificate does not matter for that: only an answer to a challenge is sent.
+async fn demands_tls(target: &MySqlTarget) -> bool {
+    if !matches!(target.options.get_ssl_mode(), MySqlSslMode::Disabled) || target.options.get_socket().is_some() {
+        return false;
+    }
+    let with_tls = target.options.clone().ssl_mode(MySqlSslMode::Required);
+    match timeout(limits::CONNECT_TIMEOUT, sqlx::ConnectOptions::connect(&with_tls)).await {
+        Ok(Ok(conn)) => {
+            drop(sqlx::Connection::close(conn).await);
+            true
+        }
+        Ok(Err(_)) | Err(_) => false,
+    }
 }
 
 const MYSQL_DATABASE_DENIED: u16 = 1044;
 const MYSQL_ACCESS_DENIED: u16 = 1045;
 const MYSQL_UNKNOWN_DATABASE: u16 = 1049;
 const MYSQL_ACCESS_DENIED_NO_PASSWORD: u16 = 1698;
-/// MySQL's number for "secure transport required"; MariaDB's is [`MARIADB_TLS_REQUIRED`].
+/// Only MySQL has a number of its own for this; for MariaDB see [`demands_tls`].
 const MYSQL_TLS_REQUIRED: u16 = 3159;
-const MARIADB_TLS_REQUIRED: u16 = 4231;
 
 fn connect_error(error: sqlx::Error, target: &MySqlTarget) -> ConnectError {
     let MySqlTarget { host, port, user, database, .. } = target;
@@ -500,7 +533,7 @@ fn connect_error(error: sqlx::Error, target: &MySqlTarget) -> ConnectError {
         }
         Some(MYSQL_DATABASE_DENIED) => return ConnectError::DatabaseDenied { host, user, database },
         Some(MYSQL_UNKNOWN_DATABASE) => return ConnectError::UnknownDatabase { host, database },
-        Some(MYSQL_TLS_REQUIRED | MARIADB_TLS_REQUIRED) => return ConnectError::TlsDemanded { host },
+        Some(MYSQL_TLS_REQUIRED) => return ConnectError::TlsDemanded { host },
         _ => {}
     }
     if let Some(tls) = find_rustls(&error).cloned() {

@@ -59,6 +59,9 @@ pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one statement may take. All of them use an index or read a small table.
 pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// How long a connection may lie idle before it is pinged at its next use.
+pub(crate) const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
+
 /// How long an unused connection is kept: shorter than the four minutes after which load balancers forget it silently.
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(180);
 
