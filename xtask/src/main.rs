@@ -1,1 +1,49 @@
-fn main() {}
+//! The project's own checks and set-up. `cargo xtask help` lists them.
+#![expect(clippy::print_stdout, reason = "a build tool talks to the terminal")]
+
+mod ci;
+mod compat;
+mod layers;
+mod setup;
+mod shell;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const HELP: &str = "cargo xtask COMMAND
+
+  demo [ARGS]   build everything and run `guacd-lite demo`
+  test          everything: set up, build, lint, all tests, real servers included
+  ci            the same; what CI runs
+  web           install and build the web app only
+  layers        check which crate depends on which
+  compat        check docs/compat: every named test exists; counts per page";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    match run(&command, &arguments.collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("xtask {command}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &str, arguments: &[String]) -> Result<()> {
+    std::env::set_current_dir(shell::root()?)?;
+    match command {
+        "demo" => setup::demo(arguments),
+        "test" | "ci" => ci::run(),
+        "web" => setup::web(),
+        "layers" => layers::check(),
+        "compat" => compat::check(),
+        "help" | "--help" | "" => {
+            println!("{HELP}");
+            Ok(())
+        }
+        unknown => bail!("unknown command \"{unknown}\"\n\n{HELP}"),
+    }
+}
