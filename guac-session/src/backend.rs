@@ -5,7 +5,8 @@ use guac_display::Picture;
 use guac_protocol::ClientInfo;
 use tokio_util::sync::CancellationToken;
 
-use crate::stage::{Core, Stage};
+use crate::core::Core;
+use crate::stage::Stage;
 use crate::{Params, SessionEnd};
 
 /// A remote desktop protocol: what `select NAME` starts.

@@ -47,12 +47,14 @@
 
 mod backend;
 mod broadcast;
+mod core;
 mod encode_pool;
 mod error;
 mod input;
 mod pace;
 mod params;
 mod session;
+mod shared;
 mod stage;
 mod stream;
 mod user;

@@ -13,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
+use crate::core::{Core, Member};
 use crate::encode_pool::EncodePool;
 use crate::input::UserKey;
-use crate::stage::{Core, Member, Shared, ToSession};
+use crate::shared::{Shared, ToSession};
 use crate::user::PRIVATE_QUEUE;
 use crate::{Backend, OpenError, Params, SessionEnd, Start, User};
 

@@ -13,7 +13,7 @@ use crate::SessionEnd;
 use crate::UserGone;
 use crate::broadcast::Next;
 use crate::input::{Said, UserKey, interpret};
-use crate::stage::{Shared, ToSession};
+use crate::shared::{Shared, ToSession};
 
 /// Messages for one user alone that may wait: answers to his streams, prompts, his snapshot. A user who lets this many
 /// answers pile up does not read at all.
