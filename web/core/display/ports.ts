@@ -1,3 +1,4 @@
+import { Status } from "../protocol/status.ts";
 import type { PaintCommand, PaintEvent } from "./messages.ts";
 import { Painter } from "./painter.ts";
 
@@ -57,7 +58,13 @@ export class WorkerPort implements PaintPort {
     };
     worker.onerror = (event) => {
       event.preventDefault();
-      if (this.#ready || this.#closed) return;
+      if (this.#closed) return;
+      if (this.#ready) {
+        // Its layers are gone with it, so the picture cannot go on.
+        this.close();
+        tell({ type: "failed", code: Status.SERVER_ERROR, message: "the painting worker failed" });
+        return;
+      }
       this.#flush();
       const early = this.#early;
       this.close();

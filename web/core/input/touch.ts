@@ -50,6 +50,8 @@ export class Touch extends Emitter<TouchEvents> {
   readonly #touchpad: Touchpad;
   #mode: TouchMode;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the newest finger touched, on the clock of events. */
+  #restingSince = 0;
   #buttons = 0;
   #last = { x: 0, y: 0 };
   /** Native touches down, by pointer id, with the last position sent. */
@@ -124,8 +126,6 @@ export class Touch extends Emitter<TouchEvents> {
     }
     this.#awaitLongPress(event);
   }
-
-  #restingSince = 0;
 
   #awaitLongPress(event: PointerEvent): void {
     if (event.type === "pointerdown") this.#restingSince = event.timeStamp;
