@@ -1,0 +1,133 @@
+//! Why a VNC session ended.
+
+use std::io;
+
+use guac_protocol::Status;
+use guac_session::SessionEnd;
+
+use crate::rfb::RfbError;
+
+/// What ends a session, from connecting on.
+///
+/// Until the desktop is open every failure has the status that guacd gives it, `UPSTREAM_NOT_FOUND`, rejected
+/// credentials included (V-026); afterwards it is `UPSTREAM_ERROR`. The message says what really happened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VncError {
+    /// *Caller.* A parameter that nothing works without is missing.
+    #[error("parameter \"{name}\" is missing")]
+    MissingParameter {
+        /// Its name.
+        name: &'static str,
+    },
+    /// *Caller.* A parameter asks for what is not built.
+    #[error("parameter \"{name}\" asks for something that is not supported")]
+    UnsupportedParameter {
+        /// Its name.
+        name: &'static str,
+    },
+    /// *Upstream.* The host name has no address.
+    #[error("the host name of the VNC server is unknown")]
+    Resolve {
+        /// The resolver's finding.
+        #[source]
+        source: io::Error,
+    },
+    /// *Upstream.* Nobody listens there, or nobody lets us through.
+    #[error("the VNC server cannot be reached")]
+    Connect {
+        /// The operating system's finding.
+        #[source]
+        source: io::Error,
+    },
+    /// *Upstream.* It did not answer in time.
+    #[error("the VNC server did not answer within {limit_s} s during {during}")]
+    Timeout {
+        /// What it should have answered.
+        during: &'static str,
+        /// How long we waited.
+        limit_s: u64,
+    },
+    /// *Upstream.* No TLS session could be made, mostly because the certificate is not trusted.
+    #[error("no trusted TLS connection to the VNC server: {source}")]
+    Tls {
+        /// The TLS library's finding.
+        #[source]
+        source: io::Error,
+    },
+    /// *Environment.* TLS could not be set up on our side.
+    #[error("TLS cannot be set up")]
+    TlsSetup {
+        /// The TLS library's finding.
+        #[source]
+        source: rustls::Error,
+    },
+    /// *Caller.* Credentials are needed and the owner cannot be asked.
+    #[error("the VNC server needs credentials and none are configured")]
+    CredentialsMissing,
+    /// *Upstream.* The connection broke.
+    #[error("the connection to the VNC server was lost")]
+    Lost {
+        /// The operating system's finding.
+        #[source]
+        source: io::Error,
+    },
+    /// *Upstream.* It refused us, or broke the protocol.
+    #[error("{}", sentence(source))]
+    Rfb {
+        /// Whether the desktop had been open.
+        was_open: bool,
+        /// What it did.
+        #[source]
+        source: RfbError,
+    },
+}
+
+impl VncError {
+    /// The status users get.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::MissingParameter { .. } => Status::ClientBadRequest,
+            Self::UnsupportedParameter { .. } => Status::Unsupported,
+            Self::Resolve { .. }
+            | Self::Connect { .. }
+            | Self::Timeout { .. }
+            | Self::Tls { .. }
+            | Self::CredentialsMissing
+            | Self::Rfb { was_open: false, .. } => Status::UpstreamNotFound,
+            Self::TlsSetup { .. } => Status::ServerError,
+            Self::Lost { .. } | Self::Rfb { was_open: true, .. } => Status::UpstreamError,
+        }
+    }
+
+    /// Whether another attempt to connect may fare better.
+    pub(crate) fn is_worth_retrying(&self) -> bool {
+        match self {
+            Self::Resolve { .. } | Self::Connect { .. } | Self::Timeout { .. } | Self::Lost { .. } => true,
+            Self::Rfb { source, was_open } => !was_open && matches!(source, RfbError::Closed { .. }),
+            _ => false,
+        }
+    }
+}
+
+/// A sentence for users, who know no RFB.
+fn sentence(error: &RfbError) -> String {
+    match error {
+        RfbError::NotRfb => "the server at that address is not a VNC server".to_owned(),
+        RfbError::Refused { reason } => format!("the VNC server refused the connection: {reason}"),
+        RfbError::AuthenticationFailed { reason } => format!("the VNC server rejected the credentials: {reason}"),
+        RfbError::NoUsableSecurity { .. } => {
+            "the VNC server offers no way to authenticate that is supported here".to_owned()
+        }
+        RfbError::Closed { during } => format!("the VNC server closed the connection during {during}"),
+        RfbError::LimitExceeded { what, .. } => format!("the VNC server sent more than is allowed: {what}"),
+        _ => "the VNC server broke the protocol".to_owned(),
+    }
+}
+
+impl From<VncError> for SessionEnd {
+    fn from(error: VncError) -> Self {
+        Self::new(error.status(), error.to_string())
+    }
+}

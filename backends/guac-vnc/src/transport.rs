@@ -1,0 +1,110 @@
+//! The socket to the server, plain or inside TLS.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
+use tokio_rustls::client::TlsStream;
+
+use crate::{VncError, tls, tls::TlsPolicy};
+
+/// How long finding the host and connecting to it may take, all its addresses together.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long the TLS handshake may take.
+const TLS_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A connection to a server.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Transport {
+    /// Connects to the first address of `host` that answers.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped there is no connection.
+    pub(crate) async fn connect(host: &str, port: u16) -> Result<Self, VncError> {
+        let connect = async {
+            let addresses = lookup_host((host, port)).await.map_err(|source| VncError::Resolve { source })?;
+            let mut last = io::Error::new(io::ErrorKind::NotFound, "no address");
+            for address in addresses {
+                match TcpStream::connect(address).await {
+                    Ok(socket) => return Ok(socket),
+                    Err(error) => last = error,
+                }
+            }
+            Err(VncError::Connect { source: last })
+        };
+        let socket = within(CONNECT_TIMEOUT, "connecting", connect).await?;
+        // Keys are tiny and must not wait for company.
+        socket.set_nodelay(true).map_err(|source| VncError::Connect { source })?;
+        Ok(Self::Plain(socket))
+    }
+
+    /// Goes on inside TLS.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: the connection is lost with the future.
+    pub(crate) async fn start_tls(self, host: &str, policy: &TlsPolicy) -> Result<Self, VncError> {
+        match self {
+            Self::Plain(socket) => {
+                let session = within(TLS_TIMEOUT, "the TLS handshake", tls::connect(socket, host, policy)).await?;
+                Ok(Self::Tls(Box::new(session)))
+            }
+            tls @ Self::Tls(_) => Ok(tls),
+        }
+    }
+}
+
+/// The result of `work`, or a timeout.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    during: &'static str,
+    work: impl Future<Output = Result<T, VncError>>,
+) -> Result<T, VncError> {
+    let late = |_| VncError::Timeout { during, limit_s: limit.as_secs() };
+    timeout(limit, work).await.map_err(late)?
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
+            Self::Tls(session) => Pin::new(session).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_write(cx, data),
+            Self::Tls(session) => Pin::new(session).poll_write(cx, data),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            Self::Tls(session) => Pin::new(session).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Self::Tls(session) => Pin::new(session).poll_shutdown(cx),
+        }
+    }
+}
