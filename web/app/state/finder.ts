@@ -1,7 +1,10 @@
-import { t } from "../i18n";
+import { addMessages, t } from "../i18n";
+import { inside } from "../i18n/en/inside";
 import { clientHref } from "../router";
 import type { AppState } from "./app";
 import type { Candidate } from "./search";
+
+addMessages(inside);
 
 /** A line of the search field's list. */
 export interface Finding extends Candidate {

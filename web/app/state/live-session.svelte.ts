@@ -14,6 +14,7 @@ import type { ApiClient } from "../api/client";
 import type { Field } from "../api/types";
 import type { Target } from "../router";
 import { MachineClipboard } from "./clipboard.svelte";
+import { startPaintWorker } from "./paint-worker";
 import { keepPicture, PICTURE_SIZE } from "./pictures";
 import type { Zoom } from "./prefs.svelte";
 import { ReconnectPlan } from "./reconnect";
@@ -181,7 +182,7 @@ export class LiveSession {
     this.step = 0;
     this.phase = this.#everConnected || this.problem ? "reconnecting" : "connecting";
     const tunnel = new ChainedTunnel(new WebSocketTunnel("websocket-tunnel"), new HttpTunnel("tunnel"));
-    const display = new Display();
+    const display = new Display({ worker: startPaintWorker });
     const session = new Session(tunnel, { display });
     this.session = session;
     this.#listen(session, display);

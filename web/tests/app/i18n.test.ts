@@ -5,6 +5,7 @@ import { addMessages, ago, bytes, duration, t } from "../../app/i18n";
 import { client } from "../../app/i18n/en/client";
 import { common } from "../../app/i18n/en/common";
 import { home } from "../../app/i18n/en/home";
+import { inside } from "../../app/i18n/en/inside";
 import { format } from "../../app/i18n/format";
 
 describe("messages", () => {
@@ -25,7 +26,7 @@ describe("messages", () => {
   });
 
   it("of every page are complete sentences or words, without open ends", () => {
-    for (const part of [common, home, client]) {
+    for (const part of [common, inside, home, client]) {
       for (const [key, text] of Object.entries(part)) {
         expect(text.trim(), key).toBe(text);
         expect(text.split("{").length, key).toBe(text.split("}").length);

@@ -1,4 +1,4 @@
-/** English messages of the shell, the login page, search and the preferences. */
+/** English messages that are needed before the login. */
 export const common = {
   "app.name": "guacd-lite",
   "app.skip": "Skip to content",
@@ -18,18 +18,6 @@ export const common = {
   "app.notFound.title": "There is nothing here",
   "app.notFound.text": "The address does not lead to any page of this gateway.",
 
-  "theme.label": "Theme",
-  "theme.system": "System",
-  "theme.light": "Light",
-  "theme.dark": "Dark",
-  "theme.toLight": "Switch to the light theme",
-  "theme.toDark": "Switch to the dark theme",
-
-  "user.menu": "Account: {name}",
-  "user.anonymous": "Visitor",
-  "user.preferences": "Preferences",
-  "user.logout": "Log out",
-
   "login.heading": "Sign in",
   "login.again": "Your login ended. Sign in to go on where you were.",
   "login.field.username": "User name",
@@ -45,40 +33,6 @@ export const common = {
   "login.error.tooMany": "Too many attempts. Wait a while, then try again.",
   "login.error.network": "The gateway cannot be reached. Check your network and try again.",
   "login.error.server": "The gateway could not check your login. Try again in a moment.",
-
-  "search.label": "Find a machine or run a command",
-  "search.placeholder": "Find or run…",
-  "search.results": "Search results",
-  "search.count": "{count, plural, =0 {No results} one {# result} other {# results}}",
-  "search.none": "Nothing matches “{query}”",
-  "search.none.hint": "Try fewer letters, a group or a protocol.",
-  "search.hint.open": "open",
-  "search.hint.newWindow": "new window",
-  "search.hint.move": "choose",
-  "search.kind.running": "Running",
-  "search.kind.recent": "Recent",
-  "search.kind.command": "Command",
-  "command.home": "Go home",
-  "command.theme.dark": "Use the dark theme",
-  "command.theme.light": "Use the light theme",
-  "command.preferences": "Preferences",
-  "command.logout": "Log out",
-
-  "protocol.ssh": "SSH",
-  "protocol.vnc": "VNC",
-  "protocol.rdp": "RDP",
-  "protocol.telnet": "Telnet",
-  "protocol.kubernetes": "K8s",
-  "protocol.group": "Pool",
-
-  "prefs.heading": "Preferences",
-  "prefs.appearance": "Appearance",
-  "prefs.theme.hint": "System follows the setting of your device.",
-  "prefs.language": "Language",
-  "prefs.session": "Sessions",
-  "prefs.pictures": "Remember pictures of recent machines",
-  "prefs.pictures.hint": "Small previews for the home page. They stay in this browser and are erased when you log out.",
-  "prefs.stored": "Preferences are kept in this browser.",
 
   "time.hours": "{hours} h {minutes} min",
   "time.minutes": "{minutes} min",
