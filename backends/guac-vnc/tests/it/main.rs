@@ -7,5 +7,6 @@ mod encode;
 mod handshake;
 mod hostile;
 mod messages;
+mod session;
 mod support;
 mod xvnc;

@@ -14,7 +14,7 @@ use guac_vnc::rfb::{ColorDepth, Config, Credentials, Encoding, Event, Limits, Rf
 use crate::support::Peer;
 
 /// How long anything may take here before the test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An X server with a VNC port, ended with its clients when dropped.
 pub(crate) struct Xvnc {
@@ -22,7 +22,7 @@ pub(crate) struct Xvnc {
     clients: Vec<Child>,
     pub(crate) display: String,
     pub(crate) port: u16,
-    home: PathBuf,
+    pub(crate) home: PathBuf,
 }
 
 impl Xvnc {
@@ -94,7 +94,7 @@ impl Drop for Xvnc {
 
 /// Says loudly that a test did not run; in CI that is a failure.
 #[expect(clippy::print_stderr, reason = "whoever runs the tests shall see it")]
-fn skipped(program: &str) {
+pub(crate) fn skipped(program: &str) {
     assert!(std::env::var_os("CI").is_none(), "{program} is not installed");
     eprintln!("SKIPPED: {program} is not installed");
 }
@@ -169,7 +169,7 @@ impl Live {
 }
 
 /// Text, a pattern, shapes and windows, still after a moment.
-fn draw(xvnc: &mut Xvnc) {
+pub(crate) fn draw(xvnc: &mut Xvnc) {
     xvnc.run("xsetroot", &["-mod", "5", "7", "-fg", "steelblue", "-bg", "wheat"]);
     let script =
         "for i in $(seq 1 40); do printf '\\033[3%dm%s line of text \\033[0m\\n' $((i % 8)) $i; done; sleep 60";

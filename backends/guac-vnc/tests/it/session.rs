@@ -1,0 +1,375 @@
+//! Whole sessions: a user on one side, a real VNC server on the other.
+
+use std::{
+    fs,
+    io::Write as _,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use guac_protocol::{ClientInfo, Decoder, ProtocolVersion, Status};
+use guac_session::{Hub, Params, User};
+use guac_vnc::VncBackend;
+use sha2::{Digest as _, Sha256};
+use testsuite::Canvas;
+
+use crate::xvnc::{PATIENCE, Xvnc, draw, skipped};
+
+/// A user and what he sees.
+struct Viewer {
+    hub: Hub,
+    user: User,
+    canvas: Canvas,
+    /// Instructions received, but for pictures.
+    text: String,
+    ended: bool,
+}
+
+impl Viewer {
+    fn open(port: u16, more: &[(&str, &str)]) -> Self {
+        let port = port.to_string();
+        let mut params: Params = [("hostname", "127.0.0.1"), ("port", port.as_str())].into_iter().collect();
+        for (name, value) in more {
+            params.set(name, *value);
+        }
+        Self::open_with(params)
+    }
+
+    fn open_with(params: Params) -> Self {
+        let hub = Hub::new(vec![Box::new(VncBackend::new())], 2);
+        let info = ClientInfo {
+            width_px: 640,
+            height_px: 480,
+            version: ProtocolVersion::V1_5_0,
+            image_mimetypes: vec!["image/webp".into()],
+            ..ClientInfo::default()
+        };
+        let (_, user) = hub.open("vnc", params, info).unwrap();
+        Self { hub, user, canvas: Canvas::new(), text: String::new(), ended: false }
+    }
+
+    /// Receives and answers for a moment.
+    async fn turn(&mut self) {
+        let Ok(bytes) = tokio::time::timeout(Duration::from_millis(50), self.user.recv()).await else { return };
+        let Some(bytes) = bytes else {
+            self.ended = true;
+            return;
+        };
+        let before = self.canvas.last_sync_ms;
+        let mut decoder = Decoder::new();
+        for chunk in bytes.chunks(8192) {
+            decoder.feed(chunk).unwrap();
+            while let Some(instruction) = decoder.next_instruction().unwrap() {
+                self.canvas.handle(&instruction).unwrap();
+                if !matches!(instruction.opcode(), "img" | "sync" | "nop") {
+                    self.text.push_str(instruction.raw());
+                }
+            }
+        }
+        if let Some(timestamp) = self.canvas.last_sync_ms.filter(|_| self.canvas.last_sync_ms != before) {
+            self.say(&["sync", &timestamp.to_string()]).await;
+        }
+    }
+
+    async fn say(&mut self, elements: &[&str]) {
+        let text: Vec<String> = elements.iter().map(|e| format!("{}.{e}", e.chars().count())).collect();
+        let text = text.join(",") + ";";
+        let mut decoder = Decoder::new();
+        decoder.feed(text.as_bytes()).unwrap();
+        let instruction = decoder.next_instruction().unwrap().unwrap();
+        // The session may be over already; what it said last is still to be read.
+        let _ = self.user.handle_instruction(&instruction).await;
+    }
+
+    async fn until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !done(self) {
+            assert!(Instant::now() < end, "{what} did not happen: {}", self.text);
+            self.turn().await;
+        }
+    }
+
+    async fn until_same_picture(&mut self, xvnc: &Xvnc) {
+        self.until("a picture", |viewer| viewer.canvas.frames > 0).await;
+        self.say(&["mouse", "3", "3", "0"]).await;
+        let end = Instant::now() + PATIENCE;
+        loop {
+            for _ in 0..5 {
+                self.turn().await;
+            }
+            let (width, height, pixels) = xvnc.screenshot();
+            let same = self.canvas.size() == (width.into(), height.into()) && self.canvas.pixels() == pixels;
+            if same && pixels.iter().any(|pixel| *pixel != pixels[0]) {
+                return;
+            }
+            assert!(Instant::now() < end, "pictures differ: {:?} and {width} x {height}", self.canvas.size());
+        }
+    }
+
+    /// Waits for the end; the session must have left nothing behind.
+    async fn until_error(&mut self, status: Status) -> String {
+        self.until("the end", |viewer| viewer.ended).await;
+        let code = (status as u16).to_string();
+        assert!(self.text.contains(&format!("{}.{code};", code.len())), "{status:?} in {}", self.text);
+        self.hub.shutdown().await;
+        assert_eq!(self.hub.task_count(), 0);
+        self.text.clone()
+    }
+}
+
+/// A password file in the format of `vncpasswd`; removed when dropped.
+struct PasswordFile(PathBuf);
+
+impl PasswordFile {
+    fn new(name: &str, password: &str) -> Option<Self> {
+        let path = std::env::temp_dir().join(format!("guac-vnc-{name}-{}", std::process::id()));
+        let tool = Command::new("vncpasswd").arg("-f").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let Ok(mut tool) = tool else {
+            skipped("vncpasswd");
+            return None;
+        };
+        writeln!(tool.stdin.take().unwrap(), "{password}").unwrap();
+        fs::write(&path, tool.wait_with_output().unwrap().stdout).unwrap();
+        Some(Self(path))
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for PasswordFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_sees_the_desktop_and_a_joiner_sees_it_at_once() {
+    let Some(mut xvnc) = Xvnc::start(&["-SecurityTypes", "None"]) else { return };
+    draw(&mut xvnc);
+    for more in [&[("force-lossless", "true")][..], &[("encodings", "tight copyrect"), ("force-lossless", "true")]] {
+        let mut viewer = Viewer::open(xvnc.port, more);
+        viewer.until_same_picture(&xvnc).await;
+        let id = xvnc.run("xdotool", &["search", "--class", "xterm"]);
+        for (x, y) in [("30", "40"), ("110", "95")] {
+            xvnc.run("xdotool", &["windowmove", id.trim(), x, y]);
+            viewer.until_same_picture(&xvnc).await;
+        }
+        assert!(viewer.text.contains("6.cursor,"), "the pointer's shape came along");
+        let session = viewer.hub.sessions().pop().unwrap();
+        let joined = viewer.hub.join(&session.connection_id, Params::default(), ClientInfo::default()).await.unwrap();
+        let mut joiner =
+            Viewer { hub: viewer.hub.clone(), user: joined, canvas: Canvas::new(), text: String::new(), ended: false };
+        joiner.until("the joiner's picture", |joiner| joiner.canvas.frames > 0).await;
+        assert_eq!(joiner.canvas.pixels(), viewer.canvas.pixels());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_clicks_and_sizes_reach_the_desktop() {
+    let Some(mut xvnc) = Xvnc::start(&["-SecurityTypes", "None"]) else { return };
+    draw(&mut xvnc);
+    let typed = xvnc.home.join("typed");
+    let script = format!("read line; printf %s \"$line\" > {}; sleep 60", typed.display());
+    xvnc.spawn("xterm", &["-geometry", "30x6+400+20", "-e", "sh", "-c", &script]);
+    let mut viewer = Viewer::open(xvnc.port, &[("force-lossless", "true")]);
+    viewer.until_same_picture(&xvnc).await;
+    viewer.say(&["mouse", "450", "60", "0"]).await;
+    viewer.say(&["mouse", "450", "60", "1"]).await;
+    viewer.say(&["mouse", "450", "60", "0"]).await;
+    let end = Instant::now() + PATIENCE;
+    while !xvnc.run("xdotool", &["getmouselocation"]).starts_with("x:450 y:60") {
+        assert!(Instant::now() < end, "the pointer did not arrive");
+        viewer.turn().await;
+    }
+    for (keysym, pressed) in [("104", "1"), ("104", "0"), ("105", "1"), ("105", "0"), ("65293", "1"), ("65293", "0")] {
+        viewer.say(&["key", keysym, pressed]).await;
+    }
+    while fs::read_to_string(&typed).unwrap_or_default() != "hi" {
+        assert!(Instant::now() < end, "the keys did not arrive");
+        viewer.turn().await;
+    }
+    viewer.say(&["size", "803", "601"]).await;
+    viewer.until("the new size", |viewer| viewer.canvas.size() == (803, 601)).await;
+    viewer.until_same_picture(&xvnc).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_desktop_takes_the_owners_size_unless_that_is_off() {
+    let Some(xvnc) = Xvnc::start(&["-SecurityTypes", "None", "-geometry", "500x400"]) else { return };
+    let mut fixed = Viewer::open(xvnc.port, &[("disable-display-resize", "true")]);
+    fixed.until("a picture", |viewer| viewer.canvas.frames > 0).await;
+    fixed.say(&["size", "800", "600"]).await;
+    fixed.say(&["mouse", "3", "3", "0"]).await;
+    for _ in 0..10 {
+        fixed.turn().await;
+    }
+    assert_eq!(fixed.canvas.size(), (500, 400));
+    let mut following = Viewer::open(xvnc.port, &[]);
+    following.until("the owner's size", |viewer| viewer.canvas.size() == (640, 480)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_is_copied_and_pasted() {
+    let Some(mut xvnc) = Xvnc::start(&["-SecurityTypes", "None"]) else { return };
+    let typed = xvnc.home.join("pasted");
+    let script = format!("printf 'Grüße\\n'; read line; printf %s \"$line\" > {}; sleep 60", typed.display());
+    xvnc.spawn("xterm", &["-u8", "-geometry", "40x10+0+0", "-e", "sh", "-c", &script]);
+    let mut viewer = Viewer::open(xvnc.port, &[("force-lossless", "true")]);
+    viewer.until_same_picture(&xvnc).await;
+    // A double click selects the word, which is what X calls copying.
+    let click = |x: &'static str, y: &'static str, repeat: &'static str, button: &'static str| {
+        ["mousemove", x, y, "click", "--repeat", repeat, "--delay", "30", button]
+    };
+    let end = Instant::now() + PATIENCE;
+    let wanted = base64("Grüße");
+    while !viewer.text.contains(&wanted) {
+        assert!(Instant::now() < end, "nothing was copied: {}", viewer.text);
+        xvnc.run("xdotool", &click("12", "8", "2", "1"));
+        viewer.turn().await;
+    }
+    // The user's clipboard, pasted by the middle button.
+    viewer.say(&["clipboard", "0", "text/plain"]).await;
+    viewer.say(&["blob", "0", &base64("zurück € ")]).await;
+    viewer.say(&["end", "0"]).await;
+    for _ in 0..10 {
+        viewer.turn().await;
+    }
+    while fs::read_to_string(&typed).unwrap_or_default().is_empty() {
+        assert!(Instant::now() < end, "nothing was pasted");
+        xvnc.run("xdotool", &click("40", "60", "1", "2"));
+        xvnc.run("xdotool", &["key", "Return"]);
+        viewer.turn().await;
+    }
+    let pasted = fs::read_to_string(&typed).unwrap();
+    assert!(pasted.starts_with("zurück €"), "{pasted:?}");
+}
+
+fn base64(text: &str) -> String {
+    base64_simd::STANDARD.encode_to_string(text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_password_is_asked_for() {
+    let Some(file) = PasswordFile::new("asked", "s3cret") else { return };
+    let Some(xvnc) = Xvnc::start(&["-SecurityTypes", "VncAuth", "-PasswordFile", file.path()]) else { return };
+    let mut viewer = Viewer::open(xvnc.port, &[]);
+    viewer.until("the question", |viewer| viewer.text.contains("8.required,8.password;")).await;
+    assert_eq!(viewer.canvas.frames, 0);
+    viewer.say(&["argv", "0", "text/plain", "password"]).await;
+    viewer.say(&["blob", "0", &base64("s3cret")]).await;
+    viewer.say(&["end", "0"]).await;
+    viewer.until("a picture", |viewer| viewer.canvas.frames > 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_ends_the_session_with_guacds_status() {
+    let Some(file) = PasswordFile::new("wrong", "s3cret") else { return };
+    let Some(xvnc) = Xvnc::start(&["-SecurityTypes", "VncAuth", "-PasswordFile", file.path()]) else { return };
+    let mut viewer = Viewer::open(xvnc.port, &[("password", "guess")]);
+    let text = viewer.until_error(Status::UpstreamNotFound).await;
+    assert!(text.contains("rejected the credentials"), "{text}");
+    assert!(!text.contains("guess"));
+    let mut viewer = Viewer::open(xvnc.port, &[("password", "s3cret")]);
+    viewer.until("a picture", |viewer| viewer.canvas.frames > 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unreachable_servers_are_told_apart_in_words() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = Viewer::open(free, &[]).until_error(Status::UpstreamNotFound).await;
+    assert!(text.contains("cannot be reached"), "{text}");
+    let unknown: Params = [("hostname", "no-such-host.invalid")].into_iter().collect();
+    let text = Viewer::open_with(unknown).until_error(Status::UpstreamNotFound).await;
+    assert!(text.contains("host name of the VNC server is unknown"), "{text}");
+    let text = Viewer::open_with(Params::default()).until_error(Status::ClientBadRequest).await;
+    assert!(text.contains("hostname"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_speaks_garbage_ends_its_session_only() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut viewer = Viewer::open(port, &[]);
+    let (mut socket, _) = listener.accept().await.unwrap();
+    let garbage = vec![0xA5; 10 << 20];
+    let (text, _) = tokio::join!(
+        viewer.until_error(Status::UpstreamNotFound),
+        tokio::io::AsyncWriteExt::write_all(&mut socket, &garbage)
+    );
+    assert!(text.contains("not a VNC server"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_ends_the_session_with_a_status_and_no_task() {
+    let Some(xvnc) = Xvnc::start(&["-SecurityTypes", "None"]) else { return };
+    let mut viewer = Viewer::open(xvnc.port, &[]);
+    viewer.until("a picture", |viewer| viewer.canvas.frames > 0).await;
+    drop(xvnc);
+    viewer.until_error(Status::UpstreamError).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_leaves_leaves_nothing_behind() {
+    let Some(xvnc) = Xvnc::start(&["-SecurityTypes", "None"]) else { return };
+    let mut viewer = Viewer::open(xvnc.port, &[]);
+    viewer.until("a picture", |viewer| viewer.canvas.frames > 0).await;
+    let Viewer { hub, user, .. } = viewer;
+    drop(user);
+    let end = Instant::now() + PATIENCE;
+    while hub.task_count() > 0 {
+        assert!(Instant::now() < end, "the session goes on without users");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A certificate of our own making for this address; its fingerprint.
+fn certificate(home: &Path) -> (PathBuf, PathBuf, String) {
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".into()]).unwrap();
+    let (cert, key) = (home.join("cert.pem"), home.join("key.pem"));
+    fs::write(&cert, made.cert.pem()).unwrap();
+    fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let digest = Sha256::digest(made.cert.der());
+    (cert, key, digest.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_verified_pinned_or_ignored() {
+    let home = std::env::temp_dir().join(format!("guac-vnc-tls-{}", std::process::id()));
+    fs::create_dir_all(&home).unwrap();
+    let (cert, key, fingerprint) = certificate(&home);
+    let Some(file) = PasswordFile::new("x509", "s3cret") else { return };
+    let server = ["-SecurityTypes", "X509Vnc", "-PasswordFile", file.path()];
+    let tls = ["-X509Cert", cert.to_str().unwrap(), "-X509Key", key.to_str().unwrap()];
+    let Some(xvnc) = Xvnc::start(&[&server[..], &tls].concat()) else { return };
+    let password = ("password", "s3cret");
+    let text = Viewer::open(xvnc.port, &[password]).until_error(Status::UpstreamNotFound).await;
+    assert!(text.contains("no trusted TLS connection"), "{text}");
+    let wrong = "00".repeat(32);
+    let mut viewer = Viewer::open(xvnc.port, &[password, ("cert-fingerprints", &wrong)]);
+    viewer.until_error(Status::UpstreamNotFound).await;
+    for trust in [("cert-fingerprints", fingerprint.as_str()), ("ignore-cert", "true")] {
+        let mut viewer = Viewer::open(xvnc.port, &[password, trust]);
+        viewer.until("a picture", |viewer| viewer.canvas.frames > 0).await;
+        viewer.say(&["size", "700", "500"]).await;
+        viewer.until("the new size", |viewer| viewer.canvas.size() == (700, 500)).await;
+    }
+    fs::remove_dir_all(&home).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_with_anonymous_tls_and_passwords_is_used_by_password() {
+    let Some(file) = PasswordFile::new("anon", "s3cret") else { return };
+    let arguments = ["-SecurityTypes", "TLSVnc,VncAuth", "-PasswordFile", file.path()];
+    let Some(xvnc) = Xvnc::start(&arguments) else { return };
+    let mut viewer = Viewer::open(xvnc.port, &[("password", "s3cret")]);
+    viewer.until("a picture", |viewer| viewer.canvas.frames > 0).await;
+    let arguments = ["-SecurityTypes", "TLSVnc", "-PasswordFile", file.path()];
+    let Some(xvnc) = Xvnc::start(&arguments) else { return };
+    let mut viewer = Viewer::open(xvnc.port, &[("password", "s3cret")]);
+    let text = viewer.until_error(Status::UpstreamNotFound).await;
+    assert!(text.contains("no way to authenticate"), "{text}");
+}
