@@ -1,1 +1,112 @@
-//! Login, REST API, tunnel endpoints and the web application's files.
+//! The web side of a jump server: logins, the REST interface, tunnels for browsers, and the web application's files.
+//!
+//! A [`WebApp`] is an axum router over a [`Store`](guac_auth_mysql::Store), which says who may do what, and a
+//! [`SessionHost`], which opens sessions. It speaks the interface of Apache Guacamole 1.6, so that its clients work
+//! unchanged, and serves a web application of its own, for which it adds one thing: a client that sends the header
+//! `Guacamole-Cookie: 1` gets its login as a cookie that no script can read.
+//!
+//! All tasks belong to the application: [`WebApp::drain`] ends the tunnels, closes the history and waits for all of
+//! them. Listening, TLS and signals are the embedder's; [`WebApp::serve_connection`] is HTTP with deadlines and limits
+//! over any stream it accepts.
+//!
+//! # Specification
+//! Guacamole manual, "guacamole-ext" and "REST API"; the stock web application's `org.apache.guacamole.rest` and
+//! `org.apache.guacamole.tunnel` packages.
+#![forbid(unsafe_code)]
+
+mod assets;
+mod auth;
+mod client;
+mod config;
+mod connect;
+mod error;
+mod headers;
+mod health;
+mod http_tunnel;
+mod rest;
+mod seats;
+mod serve;
+mod socket;
+mod state;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::response::Redirect;
+use axum::routing::{any, get};
+use guac_auth_mysql::Store;
+use guac_tunnel::{Registry, SessionHost};
+
+pub use config::{Concurrency, Network, NotANetwork, WebConfig};
+
+use crate::state::App;
+
+/// The web application. Cheap to clone: clones share everything.
+#[derive(Clone)]
+pub struct WebApp {
+    app: App,
+    router: Router,
+}
+
+impl WebApp {
+    /// An application over this database and these sessions. The schema must be there and orphaned history closed.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime: it starts a task that ends idle logins.
+    #[must_use]
+    pub fn new(config: WebConfig, store: Store, host: Arc<dyn SessionHost>) -> Self {
+        let app = App::new(config, store, host);
+        let router = router(&app);
+        Self { app, router }
+    }
+
+    /// The application as a service. Requests should carry `ConnectInfo<SocketAddr>`; without it the browser's
+    /// address is unknown, and no proxy is trusted.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// The live tunnels.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.app.registry
+    }
+
+    /// Takes no new logins and tunnels, tells all tunnels to end with a status that makes clients come again, closes
+    /// all history, and waits until all tasks are done, `grace` at most. `/readyz` fails from the first moment on.
+    ///
+    /// # Cancel safety
+    /// Cancelled, it drains on without anybody waiting.
+    pub async fn drain(&self, grace: Duration) {
+        self.app.drain(grace).await;
+    }
+}
+
+impl fmt::Debug for WebApp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebApp").field("registry", &self.app.registry).finish_non_exhaustive()
+    }
+}
+
+fn router(app: &App) -> Router {
+    let pages = Router::new()
+        .nest("/api", rest::router())
+        .route("/websocket-tunnel", any(socket::websocket_tunnel))
+        .route("/tunnel", get(http_tunnel::http_tunnel).post(http_tunnel::http_tunnel))
+        .fallback(assets::file);
+    let base = app.config.base_path.trim_end_matches('/').to_owned();
+    let site = if base.is_empty() {
+        pages
+    } else {
+        // The page's addresses are relative, so the folder needs its slash.
+        let folder = format!("{base}/");
+        Router::new().route(&base, get(async move || Redirect::permanent(&folder))).nest(&format!("{base}/"), pages)
+    };
+    site.route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .layer(from_fn(headers::finish))
+        .with_state(app.clone())
+}

@@ -1,0 +1,154 @@
+//! Live logins, in memory: a restart logs everybody out, and nothing of them is ever on disk.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use guac_auth_mysql::{AuthenticatedUser, LoginHistoryKey};
+use guac_tunnel::OwnerKey;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+
+/// What a client shows to be let in: 64 upper-case hex digits. Only its SHA-256 is kept.
+pub(crate) struct Token(SecretString);
+
+impl Token {
+    fn from_random(random: [u8; 32]) -> Self {
+        let mut text = String::with_capacity(64);
+        for byte in random {
+            for nibble in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase());
+            }
+        }
+        Self(text.into())
+    }
+
+    /// What a client sent, whatever it is.
+    pub(crate) fn given(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    fn key(&self) -> OwnerKey {
+        OwnerKey(Sha256::digest(self.expose()).into())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+/// One login.
+pub(crate) struct Session {
+    /// Names the login in the registry of tunnels.
+    pub(crate) key: OwnerKey,
+    pub(crate) user: AuthenticatedUser,
+    /// As typed at login, for `${GUAC_PASSWORD}` in parameters.
+    pub(crate) password: SecretString,
+    pub(crate) record: Option<LoginHistoryKey>,
+    last_seen: Mutex<Instant>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("username", &self.user.name).finish_non_exhaustive()
+    }
+}
+
+/// All live logins.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    /// Keys are digests of 256 random bits: what looking one up tells about others is of no use.
+    by_key: Mutex<HashMap<OwnerKey, Arc<Session>>>,
+    limit: usize,
+}
+
+/// There are as many logins as allowed.
+#[derive(Debug)]
+pub(crate) struct TooManySessions;
+
+impl Sessions {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { by_key: Mutex::default(), limit }
+    }
+
+    /// Enters a login and gives the token for it, the only time it is seen.
+    pub(crate) fn insert(
+        &self,
+        user: AuthenticatedUser,
+        password: SecretString,
+        record: Option<LoginHistoryKey>,
+    ) -> Result<(Token, Arc<Session>), TooManySessions> {
+        let token = Token::from_random(rand::random());
+        let key = token.key();
+        let session = Arc::new(Session { key, user, password, record, last_seen: Mutex::new(Instant::now()) });
+        let mut by_key = lock(&self.by_key);
+        if by_key.len() >= self.limit {
+            return Err(TooManySessions);
+        }
+        by_key.insert(key, Arc::clone(&session));
+        Ok((token, session))
+    }
+
+    /// The login of a token, which counts as used by this.
+    pub(crate) fn find(&self, token: &Token) -> Option<Arc<Session>> {
+        let session = Arc::clone(lock(&self.by_key).get(&token.key())?);
+        *lock(&session.last_seen) = Instant::now();
+        Some(session)
+    }
+
+    /// Whether a login still lives.
+    pub(crate) fn contains(&self, key: OwnerKey) -> bool {
+        lock(&self.by_key).contains_key(&key)
+    }
+
+    /// Replaces what is known of a login that authenticated anew; its token stays.
+    pub(crate) fn renew(&self, old: &Session, user: AuthenticatedUser, password: SecretString) {
+        let (key, record) = (old.key, old.record);
+        let session = Arc::new(Session { key, user, password, record, last_seen: Mutex::new(Instant::now()) });
+        if let Some(place) = lock(&self.by_key).get_mut(&key) {
+            *place = session;
+        }
+    }
+
+    /// Ends a login.
+    pub(crate) fn remove(&self, key: OwnerKey) -> Option<Arc<Session>> {
+        lock(&self.by_key).remove(&key)
+    }
+
+    /// Ends all logins unused for `idle`, but for those that `busy` says are in use.
+    pub(crate) fn remove_idle(&self, idle: Duration, busy: impl Fn(OwnerKey) -> bool) -> Vec<Arc<Session>> {
+        let now = Instant::now();
+        let mut by_key = lock(&self.by_key);
+        let stale = |session: &Session| now.duration_since(*lock(&session.last_seen)) >= idle && !busy(session.key);
+        by_key.extract_if(|_, session| stale(session)).map(|(_, session)| session).collect()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Session>> {
+        lock(&self.by_key).values().map(Arc::clone).collect()
+    }
+}
+
+/// Nothing panics while it holds one of these locks.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_64_upper_case_hex_digits_and_never_shown() {
+        let token = Token::from_random([0xAB; 32]);
+        assert_eq!(token.expose(), "AB".repeat(32));
+        assert_eq!(format!("{token:?}"), "Token");
+    }
+}

@@ -1,0 +1,367 @@
+//! From a tunnel request to an open session: rights, seats, history, tokens, host (T-001 to T-011, T-048).
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use guac_auth_mysql::tokens::{LoginTokens, Tokens};
+use guac_auth_mysql::{
+    Connection, ConnectionGroupKey, ConnectionHistoryKey, NewConnectionRecord, Parameters, ProxyEncryption,
+};
+use guac_protocol::{ClientInfo, MAX_LAYER_SIDE_PX, ProtocolVersion, Selection, Status, TunnelUuid};
+use guac_tunnel::{GuacdHost, Link, OpenRequest, Registration, SessionHost, TunnelInfo};
+use url::form_urlencoded;
+
+use crate::auth::Caller;
+use crate::error::ConnectError;
+use crate::seats::{Capacity, Place, Seat};
+use crate::state::App;
+
+/// Port of an outside guacd whose connection names none.
+const GUACD_PORT: u16 = 4822;
+
+/// Mimetypes of each kind that are listened to; browsers name a handful.
+const MAX_MIMETYPES: usize = 32;
+
+/// What is to be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Connection,
+    Group,
+    ActiveConnection,
+}
+
+/// The parameters of a tunnel request, the same for both tunnels.
+#[derive(Debug)]
+pub(crate) struct TunnelRequest {
+    data_source: String,
+    identifier: String,
+    kind: Kind,
+    info: ClientInfo,
+}
+
+impl TunnelRequest {
+    /// Reads a query or a form.
+    pub(crate) fn parse(encoded: &[u8]) -> Result<Self, ConnectError> {
+        let (mut data_source, mut identifier, mut kind) = (None, None, None);
+        let mut info = ClientInfo { version: ProtocolVersion::LATEST, ..ClientInfo::default() };
+        for (name, value) in form_urlencoded::parse(encoded) {
+            match &*name {
+                "GUAC_DATA_SOURCE" => data_source = Some(value),
+                "GUAC_ID" => identifier = Some(value),
+                "GUAC_TYPE" => kind = Some(value),
+                "GUAC_WIDTH" => info.width_px = side(&value)?,
+                "GUAC_HEIGHT" => info.height_px = side(&value)?,
+                "GUAC_DPI" => info.dpi = side(&value)?,
+                "GUAC_AUDIO" => push(&mut info.audio_mimetypes, value),
+                "GUAC_VIDEO" => push(&mut info.video_mimetypes, value),
+                "GUAC_IMAGE" => push(&mut info.image_mimetypes, value),
+                "GUAC_TIMEZONE" => info.timezone = Some(value.into_owned()).filter(|zone| !zone.is_empty()),
+                _ => {}
+            }
+        }
+        let required = |value: Option<Cow<'_, str>>| value.map(Cow::into_owned).filter(|value| !value.is_empty());
+        let missing = || bad_request("The tunnel request lacks a parameter.");
+        let kind = match &*kind.ok_or_else(missing)? {
+            "c" => Kind::Connection,
+            "g" => Kind::Group,
+            "a" => Kind::ActiveConnection,
+            _ => return Err(bad_request("The tunnel request asks for an unknown kind of object.")),
+        };
+        Ok(Self {
+            data_source: required(data_source).ok_or_else(missing)?,
+            identifier: required(identifier).ok_or_else(missing)?,
+            kind,
+            info,
+        })
+    }
+}
+
+fn side(text: &str) -> Result<u32, ConnectError> {
+    let number: u32 = text.parse().map_err(|_| bad_request("A size in the tunnel request is not a number."))?;
+    Ok(number.clamp(1, MAX_LAYER_SIDE_PX))
+}
+
+fn push(list: &mut Vec<String>, value: Cow<'_, str>) {
+    if list.len() < MAX_MIMETYPES {
+        list.push(value.into_owned());
+    }
+}
+
+fn bad_request(message: &'static str) -> ConnectError {
+    ConnectError::new(Status::ClientBadRequest, message)
+}
+
+/// An open tunnel and everything that ends with it.
+pub(crate) struct OpenTunnel {
+    pub(crate) uuid: TunnelUuid,
+    pub(crate) registration: Registration,
+    pub(crate) link: Link,
+    pub(crate) guard: TunnelGuard,
+}
+
+/// Closes the row of history and gives back the seats when it is dropped.
+pub(crate) struct TunnelGuard {
+    _row: OpenRow,
+    _seats: Vec<Seat>,
+}
+
+/// An open row of history.
+struct OpenRow {
+    app: App,
+    key: ConnectionHistoryKey,
+    uuid: TunnelUuid,
+    begin: Instant,
+}
+
+impl Drop for OpenRow {
+    fn drop(&mut self) {
+        let (store, key, ended) = (self.app.store.clone(), self.key, SystemTime::now());
+        let duration_ms = self.begin.elapsed().as_millis();
+        tracing::info!(tunnel = %self.uuid, duration_ms, "Tunnel closed");
+        self.app.persist("connection", move || {
+            let store = store.clone();
+            async move { store.close_connection_record(key, ended).await }
+        });
+    }
+}
+
+/// A stored connection about to be opened, and how.
+struct Target {
+    connection: Connection,
+    parameters: Parameters,
+    selection: Selection,
+    seats: Vec<Seat>,
+}
+
+/// Opens what a request asks for, on behalf of a caller.
+///
+/// Not cancel safe: a row of history might be written and never closed. Run it in a task of its own.
+pub(crate) async fn open(
+    app: &App,
+    caller: &Caller,
+    address: IpAddr,
+    mut request: TunnelRequest,
+) -> Result<OpenTunnel, ConnectError> {
+    if app.draining.is_cancelled() {
+        return Err(ConnectError::new(Status::UpstreamUnavailable, "The server is about to restart."));
+    }
+    if request.data_source != app.config.data_source {
+        return Err(ConnectError::new(Status::ResourceNotFound, "No such data source."));
+    }
+    request.info.name = Some(caller.username().to_owned());
+    match request.kind {
+        Kind::Connection => {
+            let key = request.identifier.parse().map_err(|_| not_found())?;
+            let (connection, parameters) = app.store.connection_to_open(&caller.access, key).await?;
+            let seat = take_seat(app, caller, &connection)?;
+            let selection = Selection::Protocol(connection.protocol.clone());
+            let target = Target { connection, parameters, selection, seats: vec![seat] };
+            open_target(app, caller, address, &request.info, target).await
+        }
+        Kind::Group => {
+            let key = request.identifier.parse().map_err(|_| not_found())?;
+            open_member(app, caller, address, &request.info, key).await
+        }
+        Kind::ActiveConnection => join(app, caller, address, &request).await,
+    }
+}
+
+/// Opens a member of a balancing group: the one least used for its weight that has a seat. Members for emergencies
+/// are tried only after the upstream of another has failed (D-101).
+async fn open_member(
+    app: &App,
+    caller: &Caller,
+    address: IpAddr,
+    info: &ClientInfo,
+    group: ConnectionGroupKey,
+) -> Result<OpenTunnel, ConnectError> {
+    let attributes = app.store.connection_group(&caller.access, group).await?.attributes;
+    let capacity = Capacity {
+        total: attributes.max_connections.unwrap_or(app.config.concurrency.group),
+        per_user: attributes.max_connections_per_user.unwrap_or(app.config.concurrency.group_per_user),
+    };
+    let mut members = app.store.members_to_open(&caller.access, group).await?;
+    members.sort_by_key(|(connection, _)| {
+        let weight = u64::try_from(connection.attributes.weight.unwrap_or(1)).unwrap_or(1).max(1);
+        let used = u64::from(app.seats.count(Place::Connection(connection.key)));
+        // Ratios compared in millionths; among equals the heavier comes first, as it will be the less used.
+        (connection.attributes.failover_only, used * 1_000_000 / weight, Reverse(weight))
+    });
+    let mut failure = None;
+    for (connection, parameters) in members {
+        if connection.attributes.failover_only && failure.is_none() {
+            continue;
+        }
+        let seats = vec![
+            app.seats.take(Place::Group(group), caller.session.user.key, capacity)?,
+            match take_seat(app, caller, &connection) {
+                Ok(seat) => seat,
+                Err(_) => continue,
+            },
+        ];
+        let selection = Selection::Protocol(connection.protocol.clone());
+        let target = Target { connection, parameters, selection, seats };
+        match open_target(app, caller, address, info, target).await {
+            Err(error) if is_upstream(error.status) => failure = Some(error),
+            done => return done,
+        }
+    }
+    Err(ConnectError::new(Status::ResourceConflict, "No member of the group can be used at the moment."))
+}
+
+fn is_upstream(status: Status) -> bool {
+    matches!(
+        status,
+        Status::UpstreamTimeout | Status::UpstreamError | Status::UpstreamNotFound | Status::UpstreamUnavailable
+    )
+}
+
+/// Joins a live tunnel: one's own, or any for administrators (T-072). Unlike stock, no seat is given back that was
+/// never taken.
+async fn join(
+    app: &App,
+    caller: &Caller,
+    address: IpAddr,
+    request: &TunnelRequest,
+) -> Result<OpenTunnel, ConnectError> {
+    let uuid: TunnelUuid = request.identifier.parse().map_err(|_| not_found())?;
+    let live = app.registry.info(&uuid).ok_or_else(not_found)?;
+    if !caller.access.is_administrator() && live.username != caller.username() {
+        return Err(not_found());
+    }
+    let key = live.connection_identifier.parse().map_err(|_| not_found())?;
+    let (connection, parameters) = app.store.connection_to_open(&caller.access, key).await?;
+    let selection = Selection::Join(live.connection_id);
+    let target = Target { connection, parameters, selection, seats: Vec::new() };
+    open_target(app, caller, address, &request.info, target).await
+}
+
+fn take_seat(app: &App, caller: &Caller, connection: &Connection) -> Result<Seat, ConnectError> {
+    let defaults = app.config.concurrency;
+    let capacity = Capacity {
+        total: connection.attributes.max_connections.unwrap_or(defaults.connection),
+        per_user: connection.attributes.max_connections_per_user.unwrap_or(defaults.connection_per_user),
+    };
+    app.seats.take(Place::Connection(connection.key), caller.session.user.key, capacity)
+}
+
+async fn open_target(
+    app: &App,
+    caller: &Caller,
+    address: IpAddr,
+    info: &ClientInfo,
+    target: Target,
+) -> Result<OpenTunnel, ConnectError> {
+    let Target { connection, parameters, selection, seats } = target;
+    let (now, remote_host) = (SystemTime::now(), address.to_string());
+    let record = NewConnectionRecord {
+        user: Some(caller.session.user.key),
+        username: caller.username(),
+        remote_host: Some(&remote_host),
+        connection: Some(connection.key),
+        connection_name: &connection.name,
+        sharing_profile: None,
+    };
+    let record = app.store.open_connection_record(&record, now).await?;
+    let uuid: TunnelUuid = record.uuid.to_string().parse().map_err(|_| internal())?;
+    let row = OpenRow { app: app.clone(), key: record.key, uuid: uuid.clone(), begin: Instant::now() };
+
+    let mut tokens = Tokens::for_login(LoginTokens {
+        username: caller.username(),
+        password: Some(&caller.session.password),
+        client_address: &remote_host,
+        client_hostname: &remote_host,
+    });
+    tokens.set_connection(&connection, &parameters, record.uuid, info.timezone.as_deref(), now);
+    let params: BTreeMap<String, String> =
+        tokens.apply(&parameters).iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let joined = matches!(selection, Selection::Join(_));
+    let host = host_of(app, &connection)?;
+    let opening = host.open(OpenRequest { selection, info: info.clone(), params });
+    let opened = tokio::time::timeout(app.config.tunnel_limits.open, opening)
+        .await
+        .map_err(|_| ConnectError::new(Status::UpstreamTimeout, "The session did not start in time."))?
+        .map_err(|error| ConnectError::new(error.status, error.message))?;
+
+    let registration = app.registry.insert(TunnelInfo {
+        uuid: uuid.clone(),
+        owner: caller.session.key,
+        data_source: app.config.data_source.clone(),
+        connection_identifier: connection.key.to_string(),
+        protocol: connection.protocol,
+        connection_id: opened.connection_id,
+        joined,
+        start: now,
+        remote_host: Some(remote_host),
+        username: caller.username().to_owned(),
+    })?;
+    // The login may have ended meanwhile, and then nobody would have told this tunnel.
+    if !app.sessions.contains(caller.session.key) {
+        return Err(ConnectError::new(Status::SessionClosed, "The login has ended."));
+    }
+    tracing::info!(tunnel = %uuid, username = caller.username(), connection = %connection.key, joined, "Tunnel opened");
+    let guard = TunnelGuard { _row: row, _seats: seats };
+    Ok(OpenTunnel { uuid, registration, link: opened.link, guard })
+}
+
+/// The sessions of this process, or an outside guacd where the connection names one.
+fn host_of(app: &App, connection: &Connection) -> Result<Arc<dyn SessionHost>, ConnectError> {
+    let attributes = &connection.attributes;
+    let Some(hostname) = attributes.guacd_hostname.as_deref().filter(|name| !name.is_empty()) else {
+        return Ok(Arc::clone(&app.host));
+    };
+    let port = attributes.guacd_port.unwrap_or(GUACD_PORT);
+    let host = GuacdHost::new(hostname, port, app.config.tunnel_limits.clone());
+    match (attributes.guacd_encryption, &app.config.guacd_tls) {
+        (None | Some(ProxyEncryption::None), _) => Ok(Arc::new(host)),
+        (Some(ProxyEncryption::Ssl), Some(tls)) => Ok(Arc::new(host.with_tls(tls.clone()))),
+        (Some(ProxyEncryption::Ssl), None) => {
+            Err(ConnectError::new(Status::ServerError, "TLS towards guacd is not set up on this server."))
+        }
+    }
+}
+
+fn not_found() -> ConnectError {
+    ConnectError::new(Status::ResourceNotFound, "No such connection.")
+}
+
+fn internal() -> ConnectError {
+    ConnectError::new(Status::ServerError, "Internal server error.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(query: &str) -> Result<TunnelRequest, Status> {
+        TunnelRequest::parse(query.as_bytes()).map_err(|error| error.status)
+    }
+
+    #[test]
+    fn reads_all_parameters_of_a_tunnel() {
+        let query = "token=x&GUAC_DATA_SOURCE=mysql&GUAC_ID=7&GUAC_TYPE=c&GUAC_WIDTH=1920&GUAC_HEIGHT=99999&GUAC_DPI=120\
+                     &GUAC_AUDIO=audio%2FL8&GUAC_AUDIO=audio%2FL16&GUAC_IMAGE=image%2Fpng&GUAC_TIMEZONE=Europe%2FBerlin";
+        let request = parse(query).unwrap();
+        assert_eq!((request.identifier.as_str(), request.kind), ("7", Kind::Connection));
+        assert_eq!((request.info.width_px, request.info.height_px, request.info.dpi), (1920, 8192, 120));
+        assert_eq!(request.info.audio_mimetypes, ["audio/L8", "audio/L16"]);
+        assert_eq!(request.info.timezone.as_deref(), Some("Europe/Berlin"));
+    }
+
+    #[test]
+    fn refuses_what_is_missing_or_no_number() {
+        for query in [
+            "GUAC_ID=7&GUAC_TYPE=c",
+            "GUAC_DATA_SOURCE=mysql&GUAC_TYPE=c",
+            "GUAC_DATA_SOURCE=mysql&GUAC_ID=7",
+            "GUAC_DATA_SOURCE=mysql&GUAC_ID=7&GUAC_TYPE=x",
+            "GUAC_DATA_SOURCE=mysql&GUAC_ID=7&GUAC_TYPE=c&GUAC_WIDTH=wide",
+        ] {
+            assert_eq!(parse(query).unwrap_err(), Status::ClientBadRequest, "{query}");
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Logging in and out.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::Json;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, State};
+use axum::http::header::{AUTHORIZATION, SET_COOKIE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use guac_auth_mysql::{AuthenticatedUser, LoginError};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+use tokio::time::sleep_until;
+use url::form_urlencoded;
+use zeroize::Zeroizing;
+
+use crate::auth::{Proof, Session, Token, session_cookie};
+use crate::client::Client;
+use crate::error::{ApiError, Field};
+use crate::state::App;
+
+/// Longest login form; real ones have some hundred bytes, single sign-on some thousand.
+const MAX_FORM_BYTES: usize = 64 * 1024;
+
+/// What a client sends to log in.
+#[derive(Default)]
+struct Form {
+    username: Option<String>,
+    password: Option<SecretString>,
+    token: Option<Token>,
+    new_password: Option<SecretString>,
+    confirmed_password: Option<SecretString>,
+}
+
+impl Form {
+    fn parse(encoded: &[u8]) -> Self {
+        let mut form = Self::default();
+        for (name, value) in form_urlencoded::parse(encoded) {
+            match &*name {
+                "username" => form.username = Some(value.into_owned()),
+                "password" => form.password = Some(value.into_owned().into()),
+                "token" if !value.is_empty() => form.token = Some(Token::given(&value)),
+                "new-password" => form.new_password = Some(value.into_owned().into()),
+                "confirm-new-password" => form.confirmed_password = Some(value.into_owned().into()),
+                _ => {}
+            }
+        }
+        form
+    }
+
+    /// HTTP Basic counts where the form has neither name nor password.
+    fn or_basic(mut self, headers: &HeaderMap) -> Self {
+        if self.username.is_none()
+            && self.password.is_none()
+            && let Some((username, password)) = basic_credentials(headers)
+        {
+            self.username = Some(username);
+            self.password = Some(password);
+        }
+        self
+    }
+}
+
+fn basic_credentials(headers: &HeaderMap) -> Option<(String, SecretString)> {
+    let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = Zeroizing::new(base64_simd::STANDARD.decode_to_vec(encoded.trim()).ok()?);
+    let (username, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    Some((username.to_owned(), password.into()))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LoginShape<'a> {
+    auth_token: &'a str,
+    username: &'a str,
+    data_source: &'a str,
+    available_data_sources: [&'a str; 1],
+}
+
+/// `POST tokens`: with credentials a login; without, the question whether the login still lives.
+///
+/// A client that sends the header `Guacamole-Cookie: 1` is our own page: it gets the token as a cookie no script can
+/// read, and an empty one in the body.
+pub(crate) async fn login(
+    State(app): State<App>,
+    client: Client,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let encoded = to_bytes(body, MAX_FORM_BYTES).await.map_err(|_| ApiError::too_large())?;
+    let mut form = Form::parse(&encoded).or_basic(&headers);
+    drop(encoded);
+    let proof = Proof::of(&headers, None, client.secure, false);
+    let token = form.token.take().or(proof.token);
+    let known = token.as_ref().and_then(|token| app.sessions.find(token));
+
+    let (Some(username), Some(password)) = (form.username.take(), form.password.take()) else {
+        // Cheap, for the stock page asks on every change of route.
+        let (Some(session), Some(token)) = (known, token) else {
+            return Err(ApiError::invalid_credentials());
+        };
+        if app.store.access(session.user.key, SystemTime::now()).await.is_err() {
+            app.end_session(session.key);
+            return Err(ApiError::invalid_credentials());
+        }
+        return Ok(answer(&app, &session, &token, proof.own_page.then_some(client.secure)));
+    };
+    if app.draining.is_cancelled() {
+        return Err(ApiError::busy("The server is about to restart."));
+    }
+    let user = authenticate(&app, &client, &username, &password, &form).await?;
+    let renewed = known.clone().filter(|known| known.user.key == user.key).zip(token);
+    let (token, session) = match renewed {
+        Some((known, token)) => {
+            app.sessions.renew(&known, user, password);
+            (token, known)
+        }
+        None => begin(&app, &client, user, password).await?,
+    };
+    if let Some(other) = known.filter(|known| known.key != session.key && proof.own_page) {
+        // The browser forgets the old cookie with this answer, so nobody could end that login any more.
+        app.end_session(other.key);
+    }
+    let cookie = proof.own_page.then_some(client.secure);
+    Ok(answer(&app, &session, &token, cookie))
+}
+
+async fn authenticate(
+    app: &App,
+    client: &Client,
+    username: &str,
+    password: &SecretString,
+    form: &Form,
+) -> Result<AuthenticatedUser, ApiError> {
+    let start = app.throttle.book(username, client.address).map_err(|_| {
+        tracing::warn!(peer = %client.address, "Login attempt turned away");
+        ApiError::too_many_attempts()
+    })?;
+    sleep_until(start).await;
+    let now = SystemTime::now();
+    let mut done = app.store.authenticate(username, password, now).await;
+    if let (Err(LoginError::PasswordExpired), Some(new)) = (&done, &form.new_password) {
+        app.throttle.succeeded(username, client.address);
+        check_new_password(password, new, form.confirmed_password.as_ref())?;
+        done = app.store.change_expired_password(username, password, new, now).await;
+    }
+    match done {
+        Ok(user) => {
+            app.throttle.succeeded(username, client.address);
+            Ok(user)
+        }
+        Err(LoginError::InvalidCredentials) => {
+            app.throttle.failed(username, client.address);
+            // The name is left out: people type their password there.
+            tracing::info!(peer = %client.address, "Login refused");
+            Err(ApiError::invalid_credentials())
+        }
+        Err(LoginError::NotValid) => Err(ApiError::refused("LOGIN.ERROR_NOT_VALID", "The account is not valid today.")),
+        Err(LoginError::NotAccessible) => {
+            Err(ApiError::refused("LOGIN.ERROR_NOT_ACCESSIBLE", "The account may not be used at this hour."))
+        }
+        Err(LoginError::PasswordExpired) => {
+            Err(expired("LOGIN.INFO_PASSWORD_EXPIRED", "The password has expired and must be changed."))
+        }
+        Err(LoginError::Store(error)) => Err(error.into()),
+        Err(_) => Err(ApiError::internal()),
+    }
+}
+
+fn expired(key: &'static str, message: &'static str) -> ApiError {
+    let fields = vec![Field::new("new-password", "PASSWORD"), Field::new("confirm-new-password", "PASSWORD")];
+    ApiError::insufficient(key, message, fields)
+}
+
+///
+fn check_new_password(
+    old: &SecretString,
+    new: &SecretString,
+    confirmed: Option<&SecretString>,
+) -> Result<(), ApiError> {
+    let new = new.expose_secret();
+    if new == old.expose_secret() {
+        return Err(expired("LOGIN.ERROR_PASSWORD_SAME", "The new password must differ from the old one."));
+    }
+    if new.is_empty() {
+        return Err(expired("LOGIN.ERROR_PASSWORD_BLANK", "The new password must not be blank."));
+    }
+    if confirmed.is_none_or(|confirmed| confirmed.expose_secret() != new) {
+        return Err(expired("LOGIN.ERROR_PASSWORD_MISMATCH", "The new passwords do not match."));
+    }
+    Ok(())
+}
+
+async fn begin(
+    app: &App,
+    client: &Client,
+    user: AuthenticatedUser,
+    password: SecretString,
+) -> Result<(Token, Arc<Session>), ApiError> {
+    let remote_host = client.address.to_string();
+    // In a task of its own: a client that gives up must not leave a row open that nobody knows.
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let task = {
+        let (app, user) = (app.clone(), user.clone());
+        async move {
+            let begun = SystemTime::now();
+            let opened = app.store.open_login_record(Some(user.key), &user.name, Some(&remote_host), begun).await;
+            let done = match opened {
+                Ok(record) => match app.sessions.insert(user, password, Some(record.key)) {
+                    Ok(entered) => Ok(entered),
+                    Err(_) => {
+                        app.close_login_record(record.key);
+                        Err(ApiError::busy("There are as many logins as this server allows."))
+                    }
+                },
+                Err(error) => Err(error.into()),
+            };
+            if let Err(Ok((_, session))) = tell.send(done) {
+                app.end_session(session.key);
+            }
+        }
+    };
+    app.tracker.spawn(task);
+    let entered = told.await.map_err(|_| ApiError::internal())??;
+    tracing::info!(username = user.name, peer = %client.address, "Login began");
+    Ok(entered)
+}
+
+/// `cookie`: whether our own page gets one, and whether over TLS. A renewed login in a cookie keeps it.
+fn answer(app: &App, session: &Session, token: &Token, cookie: Option<bool>) -> Response {
+    let source = app.config.data_source.as_str();
+    let hidden = cookie.is_some();
+    let shape = LoginShape {
+        auth_token: if hidden { "" } else { token.expose() },
+        username: &session.user.name,
+        data_source: source,
+        available_data_sources: [source],
+    };
+    let mut response = Json(shape).into_response();
+    if let Some(value) = cookie.and_then(|secure| session_cookie(token, secure)) {
+        response.headers_mut().insert(SET_COOKIE, value);
+    }
+    response
+}
+
+/// `DELETE tokens/{token}`: the token in the path is proof enough.
+pub(crate) async fn revoke(State(app): State<App>, Path(token): Path<String>) -> Result<StatusCode, ApiError> {
+    let session = app.sessions.find(&Token::given(&token));
+    if session.is_some_and(|session| app.end_session(session.key)) {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(ApiError::not_found("No such token."))
+    }
+}

@@ -1,0 +1,62 @@
+//! The caller's own tunnels (T-054 to T-058).
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use guac_protocol::TunnelUuid;
+use guac_tunnel::TunnelInfo;
+
+use super::connections;
+use super::schema::{self, ProtocolShape};
+use super::shapes::{ActiveShape, ConnectionShape, SharingProfileShape};
+use crate::auth::Caller;
+use crate::error::ApiError;
+use crate::state::App;
+
+fn find(app: &App, caller: &Caller, uuid: &str) -> Result<TunnelInfo, ApiError> {
+    let not_found = || ApiError::not_found("No such tunnel.");
+    let uuid: TunnelUuid = uuid.parse().map_err(|_| not_found())?;
+    app.registry.info(&uuid).filter(|tunnel| tunnel.owner == caller.session.key).ok_or_else(not_found)
+}
+
+pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Json<Vec<String>> {
+    let own = app.registry.owned_by(caller.session.key);
+    Json(own.into_iter().map(|tunnel| tunnel.uuid.to_string()).collect())
+}
+
+pub(crate) async fn protocol(
+    State(app): State<App>,
+    caller: Caller,
+    Path(uuid): Path<String>,
+) -> Result<Json<ProtocolShape>, ApiError> {
+    let tunnel = find(&app, &caller, &uuid)?;
+    Ok(Json(schema::protocol(&app, &tunnel.protocol)))
+}
+
+pub(crate) async fn active_connection(
+    State(app): State<App>,
+    caller: Caller,
+    Path(uuid): Path<String>,
+) -> Result<Json<ActiveShape>, ApiError> {
+    Ok(Json(ActiveShape::new(find(&app, &caller, &uuid)?, true)))
+}
+
+pub(crate) async fn connection(
+    State(app): State<App>,
+    caller: Caller,
+    Path(uuid): Path<String>,
+) -> Result<Json<ConnectionShape>, ApiError> {
+    let tunnel = find(&app, &caller, &uuid)?;
+    connections::load(&app, &caller, &tunnel.connection_identifier).await
+}
+
+/// None can be used before sharing is offered; an empty answer hides the menu.
+pub(crate) async fn sharing_profiles(
+    State(app): State<App>,
+    caller: Caller,
+    Path(uuid): Path<String>,
+) -> Result<Json<BTreeMap<String, SharingProfileShape>>, ApiError> {
+    find(&app, &caller, &uuid)?;
+    Ok(Json(BTreeMap::new()))
+}

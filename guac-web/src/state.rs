@@ -1,0 +1,162 @@
+//! What all requests share.
+
+use std::future::Future;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use guac_auth_mysql::{LoginHistoryKey, Store, StoreError};
+use guac_protocol::Status;
+use guac_tunnel::{HttpTunnels, OwnerKey, Registry, SessionHost};
+use tokio::runtime::Handle;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::{Session, Sessions, Throttle};
+use crate::config::WebConfig;
+use crate::seats::Seats;
+
+/// How often idle logins are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Pauses before each further try to close a row of history. After the last one the row stays open until the next
+/// start of the program closes it.
+const CLOSE_RETRIES: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(20), Duration::from_secs(60)];
+
+/// The application; clones share everything.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) config: WebConfig,
+    pub(crate) store: Store,
+    pub(crate) host: Arc<dyn SessionHost>,
+    pub(crate) sessions: Sessions,
+    pub(crate) throttle: Throttle,
+    pub(crate) registry: Registry,
+    pub(crate) http_tunnels: HttpTunnels,
+    pub(crate) seats: Arc<Seats>,
+    pub(crate) tracker: TaskTracker,
+    /// Cancelled when no new logins and tunnels are taken any more.
+    pub(crate) draining: CancellationToken,
+    runtime: Handle,
+}
+
+impl Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub(crate) fn new(config: WebConfig, store: Store, host: Arc<dyn SessionHost>) -> Self {
+        let app = Self(Arc::new(Inner {
+            sessions: Sessions::new(config.max_sessions),
+            throttle: Throttle::default(),
+            registry: Registry::new(config.max_tunnels),
+            http_tunnels: HttpTunnels::new(config.tunnel_limits.clone()),
+            seats: Arc::default(),
+            tracker: TaskTracker::new(),
+            draining: CancellationToken::new(),
+            runtime: Handle::current(),
+            config,
+            store,
+            host,
+        }));
+        let sweeper = app.clone();
+        app.tracker.spawn(async move { sweeper.sweep().await });
+        app
+    }
+
+    /// Ends idle logins until draining begins.
+    async fn sweep(&self) {
+        let mut ticks = interval(SWEEP_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.draining.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            let idle = self.config.session_idle;
+            for session in self.sessions.remove_idle(idle, |key| self.registry.has_any_of(key)) {
+                tracing::info!(username = session.user.name, "Idle login ended");
+                self.close_login(&session);
+            }
+        }
+    }
+
+    /// Ends a login with everything it has open. `false`: there was none.
+    pub(crate) fn end_session(&self, key: OwnerKey) -> bool {
+        let Some(session) = self.sessions.remove(key) else {
+            return false;
+        };
+        let tunnels = self.registry.stop_owned_by(key, Status::SessionClosed);
+        tracing::info!(username = session.user.name, tunnels, "Login ended");
+        self.close_login(&session);
+        true
+    }
+
+    pub(crate) fn close_login(&self, session: &Session) {
+        if let Some(key) = session.record {
+            self.close_login_record(key);
+        }
+    }
+
+    pub(crate) fn close_login_record(&self, key: LoginHistoryKey) {
+        let (store, ended) = (self.store.clone(), SystemTime::now());
+        self.persist("login", move || {
+            let store = store.clone();
+            async move { store.close_login_record(key, ended).await }
+        });
+    }
+
+    /// Writes something down in the background, with patience: the end of a connection must not wait for a database.
+    pub(crate) fn persist<F, W>(&self, what: &'static str, write: W)
+    where
+        W: Fn() -> F + Send + 'static,
+        F: Future<Output = Result<(), StoreError>> + Send,
+    {
+        let draining = self.draining.clone();
+        let task = async move {
+            let mut pauses = CLOSE_RETRIES.iter();
+            while let Err(error) = write().await {
+                // While draining, one more try soon; the next start closes what is still open.
+                let pause = pauses.next().filter(|_| !draining.is_cancelled());
+                let Some(&pause) = pause else {
+                    tracing::error!(%error, what, "History could not be closed");
+                    return;
+                };
+                tracing::debug!(%error, what, "History not closed yet");
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    () = draining.cancelled() => {}
+                }
+            }
+        };
+        // Called from destructors, too, which may run outside a task.
+        self.tracker.spawn_on(task, &self.runtime);
+    }
+
+    /// Stops taking anything new, tells all tunnels to end, and waits for all tasks, `grace` at most.
+    pub(crate) async fn drain(&self, grace: Duration) {
+        self.draining.cancel();
+        // A status that makes clients try again after a while: another node, or the next start, takes them.
+        let tunnels = self.registry.stop_all(Status::UpstreamUnavailable);
+        tracing::info!(tunnels, "Web application drains");
+        for session in self.sessions.all() {
+            if self.sessions.remove(session.key).is_some() {
+                self.close_login(&session);
+            }
+        }
+        self.tracker.close();
+        if tokio::time::timeout(grace, self.tracker.wait()).await.is_err() {
+            tracing::warn!(tasks = self.tracker.len(), "Tasks left after the grace period");
+        }
+    }
+}
