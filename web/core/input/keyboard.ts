@@ -3,7 +3,17 @@ import { Compose } from "./compose.ts";
 import { HeldKeys } from "./held.ts";
 import { Keysym, isCharacter, keysymForKey, keysymOf } from "./keysyms.ts";
 import { Ledger } from "./ledger.ts";
-import { LEFT_KEYSYM, MODIFIERS, flagOf, unseenCode, type Modifier, type ModifierFlags } from "./modifiers.ts";
+import {
+  LEFT_KEYSYM,
+  MODIFIERS,
+  codeOf,
+  flagOf,
+  roleOf,
+  unseenCode,
+  type Modifier,
+  type ModifierFlags,
+  type Role,
+} from "./modifiers.ts";
 import { pasteCombination, usualPaste, type PasteCombination } from "./paste.ts";
 import { detectPlatform, isApple, type Platform } from "./platform/detect.ts";
 import { isPlainFor, usCharacters } from "./platform/us-layout.ts";
@@ -40,11 +50,9 @@ const ALTGR_WAIT_MS = 50;
 const CHORD_WAIT_MS = 1000;
 /** Key code of events that belong to an input method. */
 const KEYCODE_COMPOSING = 229;
+const COMPOSING_KEYS: ReadonlySet<string> = new Set(["Dead", "Process", "Unidentified"]);
 
-type Role = Modifier | "AltGraph";
-const ROLES: Readonly<Record<string, Role>> = {
-  Shift: "Shift", Control: "Control", Alt: "Alt", Meta: "Meta", OS: "Meta", Super: "Meta", AltGraph: "AltGraph",
-};
+/** What the chord is made of. */
 const CHORD: readonly Role[] = ["Control", "Alt", "Shift"];
 
 /**
@@ -88,6 +96,11 @@ export class Keyboard extends Emitter<KeyboardEvents> {
     globalThis.addEventListener("pagehide", release, { signal });
     globalThis.addEventListener("blur", release, { signal });
     document.addEventListener("visibilitychange", () => document.hidden && release(), { signal });
+    // Before the press itself is sent: it must meet the right modifiers.
+    const press = (event: PointerEvent): void => {
+      if (event.pointerType !== "touch" && document.activeElement === sink) this.sync(event);
+    };
+    document.addEventListener("pointerdown", press, { signal, capture: true });
   }
 
   /** Keysyms held down at the machine now, oldest first. */
@@ -358,10 +371,7 @@ export class Keyboard extends Emitter<KeyboardEvents> {
   }
 
   #belongsToComposition(event: KeyboardEvent): boolean {
-    const { key } = event;
-    return (
-      event.isComposing || event.keyCode === KEYCODE_COMPOSING || key === "Dead" || key === "Process" || key === "Unidentified"
-    );
+    return event.isComposing || event.keyCode === KEYCODE_COMPOSING || COMPOSING_KEYS.has(event.key);
   }
 
   #codesOf(role: Role): string[] {
@@ -388,15 +398,4 @@ export class Keyboard extends Emitter<KeyboardEvents> {
   #type(text: string): void {
     for (const character of text) this.#tap(keysymOf(character));
   }
-}
-
-/** The physical key; browsers that do not tell it get one name per character. */
-function codeOf(event: KeyboardEvent): string {
-  return event.code !== "" && event.code !== "Unidentified" ? event.code : "key:" + event.key;
-}
-
-function roleOf(event: KeyboardEvent): Role | null {
-  // X11 calls Alt "Meta" while Shift is down.
-  if (event.key === "Meta" && event.code.startsWith("Alt")) return "Alt";
-  return Object.hasOwn(ROLES, event.key) ? (ROLES[event.key] ?? null) : null;
 }

@@ -13,26 +13,34 @@ export interface ModifierFlags {
 
 export const MODIFIERS: readonly Modifier[] = ["Shift", "Control", "Alt", "Meta"];
 
-const CODES: Readonly<Record<Modifier, readonly string[]>> = {
-  Shift: ["ShiftLeft", "ShiftRight"],
-  Control: ["ControlLeft", "ControlRight"],
-  Alt: ["AltLeft", "AltRight"],
-  Meta: ["MetaLeft", "MetaRight", "OSLeft", "OSRight"],
+/** What a key acts as. AltGr has no flag of its own in events. */
+export type Role = Modifier | "AltGraph";
+
+const ROLES: Readonly<Record<string, Role>> = {
+  Shift: "Shift",
+  Control: "Control",
+  Alt: "Alt",
+  Meta: "Meta",
+  OS: "Meta",
+  Super: "Meta",
+  AltGraph: "AltGraph",
 };
 
-/** Codes of the keys that act as this modifier, with the one that stands for an unseen press. */
-export function codesOf(modifier: Modifier): readonly string[] {
-  return [...CODES[modifier], unseenCode(modifier)];
+/** The modifier a key event is about, or `null` for all other keys. */
+export function roleOf(event: KeyboardEvent): Role | null {
+  // X11 calls Alt "Meta" while Shift is down.
+  if (event.key === "Meta" && event.code.startsWith("Alt")) return "Alt";
+  return Object.hasOwn(ROLES, event.key) ? (ROLES[event.key] ?? null) : null;
+}
+
+/** The physical key; browsers that do not tell it get one name per character. */
+export function codeOf(event: KeyboardEvent): string {
+  return event.code !== "" && event.code !== "Unidentified" ? event.code : "key:" + event.key;
 }
 
 /** Name in the ledger of a modifier that went down where we could not see it. */
 export function unseenCode(modifier: Modifier): string {
   return "unseen:" + modifier;
-}
-
-/** The modifier a key is, by its code. */
-export function modifierOf(code: string): Modifier | null {
-  return MODIFIERS.find((modifier) => CODES[modifier].includes(code)) ?? null;
 }
 
 export function flagOf(flags: ModifierFlags, modifier: Modifier): boolean {

@@ -124,6 +124,10 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
     });
   }, 60_000);
 
+  it("survives instructions that make no sense", async () => {
+    expect(await page.evaluate(() => (window as unknown as { page: TestPage }).page.nonsense(5000))).toBeNull();
+  }, 60_000);
+
   it("falls back to the HTTP tunnel and sends keys, pastes and clicks in order", async () => {
     await page.evaluate(() => (window as unknown as { page: TestPage }).page.connect());
     await page.waitForFunction(() => (window as unknown as { page: TestPage }).page.log.includes("connected"));

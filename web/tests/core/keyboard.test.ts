@@ -173,6 +173,17 @@ describe("Keyboard", () => {
     expect(bench.lastPrevented).toBe(false);
   });
 
+  it("repairs modifiers before a press of the mouse, while it has the focus", () => {
+    const bench = new Bench({ platform: "linux" });
+    const press = (): void => void document.dispatchEvent(new PointerEvent("pointerdown", { ctrlKey: true, pointerType: "mouse" }));
+    press();
+    expect(bench.seen).toEqual([]);
+    bench.sink.focus();
+    press();
+    expect(bench.seen).toEqual(["+Control_L"]);
+    bench.keyboard.dispose();
+  });
+
   it("presses a combination in order and releases it in reverse", () => {
     const bench = new Bench({ platform: "linux" });
     bench.keyboard.combo(Keysym.Control_L, Keysym.Alt_L, Keysym.Delete);

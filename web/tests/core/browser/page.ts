@@ -15,6 +15,8 @@ interface PolicyFactory {
 /** What the test may call. */
 export interface TestPage {
   paint(worker: boolean): Promise<Record<string, unknown>>;
+  /** Draws nonsense; tells what made the picture give up, if anything did. */
+  nonsense(instructions: number): Promise<string | null>;
   connect(): void;
   readonly log: string[];
   disconnect(): void;
@@ -100,6 +102,33 @@ async function paint(worker: boolean): Promise<Record<string, unknown>> {
   };
 }
 
+const OPCODES = [
+  "arc", "cfill", "clip", "close", "copy", "cstroke", "cursor", "curve", "dispose", "distort", "identity", "lfill", "line",
+  "lstroke", "move", "pop", "push", "rect", "reset", "set", "shade", "size", "start", "transfer", "transform", "img", "blob",
+  "end", "png", "jpeg", "nothing",
+];
+const ELEMENTS = [
+  "0", "1", "2", "3", "-1", "-2", "12", "14", "10", "100", "255", "300", "-100", "0.5", "1e300", "-1e300", "1e400", "NaN", "",
+  "x", "miter-limit", "image/png", "text/html", "QUJD", "***",
+];
+
+async function nonsense(instructions: number): Promise<string | null> {
+  let state = 11;
+  const next = (below: number): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  const display = new Display();
+  for (let i = 0; i < instructions; i++) {
+    const args = Array.from({ length: next(10) }, () => ELEMENTS[next(ELEMENTS.length)] ?? "");
+    display.draw(OPCODES[next(OPCODES.length)] ?? "", args);
+  }
+  return display.flush().then(
+    () => null,
+    (error: unknown) => String(error),
+  );
+}
+
 /** Whether a worker has the canvas: then the page may no longer draw on it. */
 function isGivenAway(canvas: HTMLCanvasElement | null): boolean {
   try {
@@ -129,5 +158,5 @@ function connect(): void {
   sink.focus();
 }
 
-const page: TestPage = { paint, connect, log, disconnect: () => session?.disconnect() };
+const page: TestPage = { paint, nonsense, connect, log, disconnect: () => session?.disconnect() };
 Object.assign(window, { page });
