@@ -62,6 +62,7 @@ impl Server {
         let made = Command::new(install)
             .args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal", &data])
             .args(as_root)
+            .env("TMPDIR", dir.path())
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
@@ -81,6 +82,8 @@ impl Server {
             .arg(format!("--pid-file={}", dir.path().join("pid").display()))
             .args(as_root)
             .args(extra)
+            // A starting server removes what it takes for its own leftovers from the directory, and others share the default.
+            .env("TMPDIR", dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
