@@ -38,6 +38,7 @@ export class Session extends Emitter<SessionEvents> {
   #state: SessionState = "idle";
   #unstable = false;
   #keepAlive: ReturnType<typeof setInterval> | undefined;
+  #lastNopAt = 0;
   #failed = false;
 
   constructor(tunnel: Tunnel, options: SessionOptions = {}) {
@@ -89,7 +90,11 @@ export class Session extends Emitter<SessionEvents> {
     this.#unstable = false;
     this.#incoming.reset();
     this.tunnel.handler = {
-      instruction: (opcode, args) => this.#incoming.instruction(opcode, args),
+      instruction: (opcode, args) => {
+        this.#incoming.instruction(opcode, args);
+        // Browsers slow the timers of hidden pages down to one a minute, but not what arrives.
+        this.#stayAlive();
+      },
       uuid: (uuid) => this.emit("uuid", uuid),
       error: (error) => this.#fail(error),
       state: (state) => this.#tunnelState(state),
@@ -208,6 +213,13 @@ export class Session extends Emitter<SessionEvents> {
     if (this.#live) this.tunnel.send(opcode, ...args);
   }
 
+  #stayAlive(): void {
+    const now = performance.now();
+    if (now - this.#lastNopAt < NOP_INTERVAL_MS) return;
+    this.#lastNopAt = now;
+    this.#send("nop");
+  }
+
   #tunnelState(state: TunnelState): void {
     const unstable = state === "unstable";
     if (unstable !== this.#unstable && state !== "closed") {
@@ -215,7 +227,8 @@ export class Session extends Emitter<SessionEvents> {
       this.emit("unstable", unstable);
     }
     if (state === "open" && this.#state === "connecting") {
-      this.#keepAlive = setInterval(() => this.#send("nop"), NOP_INTERVAL_MS);
+      this.#lastNopAt = performance.now();
+      this.#keepAlive = setInterval(() => this.#stayAlive(), NOP_INTERVAL_MS);
       this.#setState("waiting");
     } else if (state === "closed") {
       this.#end(null);

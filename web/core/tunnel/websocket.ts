@@ -2,9 +2,11 @@ import { encode, type Element } from "../protocol/encoder.ts";
 import { TUNNEL_OPCODE } from "../protocol/opcodes.ts";
 import { Parser } from "../protocol/parser.ts";
 import { GuacamoleError, Status, parseStatus, statusFromWebSocket } from "../protocol/status.ts";
-import { TunnelBase, type TunnelOptions } from "./tunnel.ts";
+import { PING_INTERVAL_MS, TunnelBase, type TunnelOptions } from "./tunnel.ts";
 
 const SUBPROTOCOL = "guacamole";
+/** Timers may come a little early; the ping must not wait for the next one because of that. */
+const PING_SLACK_MS = 50;
 
 /**
  * Tunnel over a WebSocket: text frames of whole instructions, the tunnel's UUID first, pings as
@@ -13,6 +15,7 @@ const SUBPROTOCOL = "guacamole";
 export class WebSocketTunnel extends TunnelBase {
   readonly #url: string | URL;
   #socket: WebSocket | null = null;
+  #lastPingAt = -Infinity;
 
   /** @param url Relative to the page, normally `"websocket-tunnel"`; `http` becomes `ws`. */
   constructor(url: string | URL, options: TunnelOptions = {}) {
@@ -42,7 +45,10 @@ export class WebSocketTunnel extends TunnelBase {
   }
 
   protected override ping(): void {
-    this.#write(encode(TUNNEL_OPCODE, "ping", Math.floor(performance.now())));
+    const now = performance.now();
+    if (now - this.#lastPingAt < PING_INTERVAL_MS - PING_SLACK_MS) return;
+    this.#lastPingAt = now;
+    this.#write(encode(TUNNEL_OPCODE, "ping", Math.floor(now)));
   }
 
   #open(query: string): void {
@@ -51,6 +57,7 @@ export class WebSocketTunnel extends TunnelBase {
     url.search = query;
     const socket = new WebSocket(url.href, SUBPROTOCOL);
     this.#socket = socket;
+    this.#lastPingAt = -Infinity;
     const parser = new Parser((opcode, args) => this.#instruction(opcode, args));
 
     // A socket we let go of may still report: only the current one counts.
@@ -70,6 +77,8 @@ export class WebSocketTunnel extends TunnelBase {
         if (!(error instanceof GuacamoleError)) throw error;
         this.close(error);
       }
+      // Timers of hidden pages are slow, messages are not: they keep the pings going.
+      this.ping();
     };
     socket.onclose = (event) => {
       if (this.#socket === socket) this.#closed(event);

@@ -34,7 +34,7 @@ let states: string[];
 let errors: GuacamoleError[];
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] });
   tunnel = new ScriptedTunnel();
   display = new FakeDisplay();
   session = new Session(tunnel, { display: display as unknown as Display });
@@ -135,6 +135,14 @@ describe("a session's life", () => {
     connected();
     vi.advanceTimersByTime(10_000);
     expect(tunnel.sent).toEqual([["nop"], ["nop"]]);
+  });
+
+  it("keeps itself alive by what arrives when timers sleep", () => {
+    connected();
+    vi.clearAllTimers();
+    vi.advanceTimersByTime(5000);
+    tunnel.says("3.nop;3.nop;");
+    expect(tunnel.sent).toEqual([["nop"]]);
   });
 
   it("tells names, people, prompts and the pointer of others; ignores the unknown", () => {

@@ -113,6 +113,15 @@ describe("WebSocketTunnel", () => {
     expect(seen.instructions).toEqual([]);
   });
 
+  it("pings by what arrives when timers sleep, but not more often", () => {
+    const { socket } = opened();
+    vi.clearAllTimers();
+    socket.sent.length = 0;
+    vi.advanceTimersByTime(500);
+    for (let i = 0; i < 5; i++) socket.says("3.nop;");
+    expect(socket.sent).toHaveLength(1);
+  });
+
   it("becomes unstable after 1.5 s, open again with data, and gives up after 15 s", () => {
     const { tunnel, seen, socket } = opened();
     vi.advanceTimersByTime(1500);
