@@ -7,7 +7,8 @@ const PEER_SHOWN_MS = 2000;
 const DOT_IMAGE =
   "data:image/svg+xml," +
   encodeURIComponent(
-    '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><circle cx="4.5" cy="4.5" r="3" fill="#fff" stroke="#000"/></svg>',
+    '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">' +
+      '<circle cx="4.5" cy="4.5" r="3" fill="#fff" stroke="#000"/></svg>',
   );
 
 /** The machine's pointer image. */

@@ -10,7 +10,13 @@ export type PaintCommand =
   | { readonly type: "sync"; readonly frame: number }
   | { readonly type: "canvas"; readonly canvas: OffscreenCanvas | HTMLCanvasElement }
   | { readonly type: "visible"; readonly visible: boolean }
-  | { readonly type: "screenshot"; readonly id: number; readonly maxWidthPx: number; readonly maxHeightPx: number; readonly mimetype: string }
+  | {
+      readonly type: "screenshot";
+      readonly id: number;
+      readonly maxWidthPx: number;
+      readonly maxHeightPx: number;
+      readonly mimetype: string;
+    }
   /** Forget the picture's layers; what was shown stays until the next frame. */
   | { readonly type: "reset" };
 
