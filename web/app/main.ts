@@ -23,6 +23,7 @@ const app: AppState = {
   toasts: new Toasts(),
 };
 
+app.login.beforeLeave = () => app.sessions.closeAll();
 void app.login.check();
 
 const target = document.getElementById("app");

@@ -6,7 +6,27 @@ import type { Field, LoginResult } from "../api/types";
 export type LoginPhase = "checking" | "out" | "in" | "unreachable";
 
 /** Why the last attempt failed, as far as the page explains it. */
-export type LoginProblem = "invalid" | "tooMany" | "network" | "server";
+export type LoginProblem =
+  | "invalid"
+  | "tooMany"
+  | "network"
+  | "server"
+  | "passwordSame"
+  | "passwordBlank"
+  | "passwordMismatch"
+  | "notValid"
+  | "notAccessible";
+
+/** Message keys of the server that this page has its own sentence for. */
+const PROBLEMS: Readonly<Record<string, LoginProblem>> = {
+  "LOGIN.ERROR_PASSWORD_SAME": "passwordSame",
+  "LOGIN.ERROR_PASSWORD_BLANK": "passwordBlank",
+  "LOGIN.ERROR_PASSWORD_MISMATCH": "passwordMismatch",
+  "LOGIN.ERROR_NOT_VALID": "notValid",
+  "LOGIN.ERROR_NOT_ACCESSIBLE": "notAccessible",
+};
+
+const PASSWORD_EXPIRED = "LOGIN.INFO_PASSWORD_EXPIRED";
 
 const FALLBACK_FIELDS: readonly Field[] = [
   { name: "username", type: "USERNAME" },
@@ -26,10 +46,15 @@ export class Login {
   continued = $state(false);
   /** What the server says about this step. */
   message = $state<string | null>(null);
+  /** True when this step is about a password that expired. */
+  expired = $state(false);
   problem = $state<LoginProblem | null>(null);
   busy = $state(false);
   /** True when a login that was there has ended: the page under the layer is still alive. */
   ended = $state(false);
+
+  /** Called before the page is thrown away on purpose. */
+  beforeLeave: () => void = () => {};
 
   #answers: Record<string, string> = {};
   #checking: Promise<void> | null = null;
@@ -88,6 +113,7 @@ export class Login {
     } catch {
       // Already gone, or unreachable: the cookie is refused or expires by itself.
     }
+    this.beforeLeave();
     location.hash = "#/";
     location.reload();
   }
@@ -112,6 +138,7 @@ export class Login {
   #enter(user: LoginResult): void {
     // Another person on the same page must not inherit what the first one had open.
     if (this.user && this.user.username !== user.username) {
+      this.beforeLeave();
       location.reload();
       return;
     }
@@ -128,13 +155,15 @@ export class Login {
     if (error instanceof ApiError && error.type === "INSUFFICIENT_CREDENTIALS") {
       this.continued = true;
       this.fields = error.expected;
-      this.message = error.message;
+      this.problem = PROBLEMS[error.key ?? ""] ?? null;
+      this.expired = error.key === PASSWORD_EXPIRED;
+      this.message = this.problem ? null : error.message;
       return;
     }
     if (error instanceof ApiError && error.httpStatus === 429) {
       this.problem = "tooMany";
     } else if (error instanceof ApiError && error.httpStatus < 500) {
-      this.problem = "invalid";
+      this.problem = PROBLEMS[error.key ?? ""] ?? "invalid";
       // A wrong code ends the step: the server starts over, so do we, keeping the user name.
       if (this.continued && error.expected.length > 0) {
         this.continued = false;

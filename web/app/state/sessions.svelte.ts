@@ -24,6 +24,12 @@ export class Sessions {
     this.list = this.list.filter((other) => other !== session);
   }
 
+  /** Ends all of them. */
+  closeAll(): void {
+    for (const session of this.list) session.close();
+    this.list = [];
+  }
+
   /** True when a machine would notice this page going away. */
   get anyLive(): boolean {
     return this.list.some((session) => session.live);

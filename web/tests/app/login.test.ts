@@ -70,6 +70,19 @@ describe("login", () => {
     expect(login.continued).toBe(false);
   });
 
+  it("explains what is wrong with a new password", async () => {
+    const fields = [{ name: "new-password", type: "PASSWORD" }];
+    const answers = ["LOGIN.INFO_PASSWORD_EXPIRED", "LOGIN.ERROR_PASSWORD_MISMATCH"];
+    const { login } = make(() =>
+      Promise.reject(new ApiError(403, "INSUFFICIENT_CREDENTIALS", "text", fields, null, answers.shift() ?? null)),
+    );
+    await login.submit({ username: "ada", password: "old" });
+    expect([login.expired, login.problem, login.message]).toEqual([true, null, "text"]);
+    await login.submit({ "new-password": "a" });
+    expect([login.expired, login.problem, login.message]).toEqual([false, "passwordMismatch", null]);
+    expect(login.fields).toEqual(fields);
+  });
+
   it("stays in when only the network is gone, and keeps the page when the login ended", async () => {
     let answer: () => Promise<typeof USER> = () => Promise.resolve(USER);
     const { login } = make(() => answer());

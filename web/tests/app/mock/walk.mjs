@@ -200,7 +200,7 @@ await walk("login: ends under a session, comes back over it", `#/client/${b64(1)
 });
 
 await walk("login: a second step keeps the first", "", async (page) => {
-  await page.getByLabel("Guac totp").fill("123456");
+  await page.getByLabel("Code").fill("123456");
   await page.keyboard.press("Enter");
   await page.getByRole("tree").waitFor();
   await page.getByRole("button", { name: /Account/ }).click();
