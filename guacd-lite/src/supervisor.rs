@@ -1,0 +1,198 @@
+//! Starts the parts in order and stops them in the opposite one.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, Result};
+use guac_auth_mysql::Store;
+use guac_session::{Backend, Hub};
+use guac_ssh::{FileHostKeys, SshBackend};
+use guac_tunnel::{GuacdTls, GuacdTlsError, GuacdVerify, SessionHost, TunnelLimits, serve_guacd};
+use guac_vnc::VncBackend;
+use guac_web::{WebApp, WebConfig};
+use rustls::RootCertStore;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Config, GuacdListen, OutsideGuacd};
+use crate::host::HubHost;
+use crate::listener::{Listener, Stream};
+
+/// A running server.
+pub(crate) struct Server {
+    web_url: String,
+    guacd_address: Option<SocketAddr>,
+    hub: Hub,
+    app: WebApp,
+    store: Store,
+    /// Tasks that accept, and tasks that serve one connection each.
+    accepting: TaskTracker,
+    serving: TaskTracker,
+    stop_accepting: CancellationToken,
+    drain: Duration,
+}
+
+/// Opens the database, ready for use.
+pub(crate) async fn open_store(config: &Config) -> Result<Store> {
+    make_private_dir(&config.data_dir)?;
+    let store = Store::connect(&config.store()?).await.context("cannot open the database")?;
+    store.migrate().await.context("cannot bring the database up to date")?;
+    Ok(store)
+}
+
+/// Makes a directory that only we can enter; it holds the database.
+fn make_private_dir(dir: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder
+        .create(dir)
+        .with_context(|| format!("cannot make the data directory {}; choose another with --data-dir", dir.display()))
+}
+
+fn web_config(config: &Config, secure_listener: bool) -> Result<WebConfig> {
+    let mut web = WebConfig::default();
+    web.secure_listener = secure_listener;
+    web.base_path.clone_from(&config.web.base_path);
+    web.allowed_origins.clone_from(&config.web.allowed_origins);
+    web.session_idle = Duration::from_secs(config.web.session_timeout_min.saturating_mul(60));
+    let networks = config
+        .web
+        .trusted_proxies
+        .iter()
+        .map(|text| text.parse().with_context(|| format!("[web]: trusted_proxies has \"{text}\"")));
+    web.trusted_proxies = networks.collect::<Result<_>>()?;
+    web.guacd_tls = outside_guacd_tls(&config.outside_guacd)?;
+    Ok(web)
+}
+
+/// TLS for connections that name an outside guacd. A machine that trusts nobody refuses just those connections.
+fn outside_guacd_tls(config: &OutsideGuacd) -> Result<Option<GuacdTls>> {
+    let verify = match (&config.ca_file, config.verify) {
+        (_, false) => GuacdVerify::Nothing,
+        (None, true) => GuacdVerify::System,
+        (Some(path), true) => {
+            let mut roots = RootCertStore::empty();
+            let read = || format!("[outside_guacd]: cannot read certificates from {}", path.display());
+            for certificate in CertificateDer::pem_file_iter(path).with_context(read)? {
+                roots.add(certificate.with_context(read)?).with_context(read)?;
+            }
+            GuacdVerify::Roots(roots)
+        }
+    };
+    match GuacdTls::new(verify) {
+        Ok(tls) => Ok(Some(tls)),
+        Err(error @ GuacdTlsError::NoRoots) => {
+            tracing::info!(%error, "No TLS towards outside guacds");
+            Ok(None)
+        }
+        Err(error) => Err(error).context("[outside_guacd]"),
+    }
+}
+
+fn pair<'a>(certificate: Option<&'a PathBuf>, key: Option<&'a PathBuf>) -> Option<(&'a Path, &'a Path)> {
+    Some((certificate?.as_path(), key?.as_path()))
+}
+
+impl Server {
+    /// Starts everything. Connections are served from here on.
+    pub(crate) async fn start(config: &Config, store: Store) -> Result<Self> {
+        let closed = store.close_orphaned_records(SystemTime::now()).await.context("cannot close old history rows")?;
+        if closed > 0 {
+            tracing::info!(rows = closed, "Closed history rows that the last run left open");
+        }
+        let host_keys = FileHostKeys::new(config.data_dir.join("ssh_known_hosts"));
+        let backends: Vec<Box<dyn Backend>> =
+            vec![Box::new(SshBackend::new(Arc::new(host_keys))), Box::new(VncBackend::new())];
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        let hub = Hub::new(backends, threads);
+        let host: Arc<dyn SessionHost> = Arc::new(HubHost(hub.clone()));
+
+        let web_tls = pair(config.web.tls_certificate_file.as_ref(), config.web.tls_key_file.as_ref());
+        let web = Listener::bind(config.web.listen, web_tls, &[b"http/1.1"]).await?;
+        let scheme = if web.is_tls() { "https" } else { "http" };
+        let web_url = format!("{scheme}://{}/", web.address()?);
+        let app_config = web_config(config, web.is_tls())?;
+        let app = WebApp::new(app_config, store.clone(), Arc::clone(&host));
+
+        let guacd = match config.guacd.listen {
+            GuacdListen::Off => None,
+            GuacdListen::On(address) => {
+                let tls = pair(config.guacd.tls_certificate_file.as_ref(), config.guacd.tls_key_file.as_ref());
+                Some(Listener::bind(address, tls, &[]).await?)
+            }
+        };
+        let server = Self {
+            web_url,
+            guacd_address: guacd.as_ref().map(Listener::address).transpose()?,
+            hub,
+            app,
+            store,
+            accepting: TaskTracker::new(),
+            serving: TaskTracker::new(),
+            stop_accepting: CancellationToken::new(),
+            drain: Duration::from_secs(config.drain_timeout_s),
+        };
+        server.accept_web(web);
+        if let Some(guacd) = guacd {
+            server.accept_guacd(guacd, host);
+        }
+        Ok(server)
+    }
+
+    /// Address for a browser.
+    pub(crate) fn web_url(&self) -> &str {
+        &self.web_url
+    }
+
+    /// Address for gateways, if they may connect.
+    pub(crate) fn guacd_address(&self) -> Option<SocketAddr> {
+        self.guacd_address
+    }
+
+    fn accept_web(&self, listener: Listener) {
+        let app = self.app.clone();
+        let serve = move |stream, peer| {
+            let app = app.clone();
+            async move { app.serve_connection(stream, peer).await }
+        };
+        self.accepting.spawn(listener.serve(self.serving.clone(), self.stop_accepting.clone(), serve));
+    }
+
+    fn accept_guacd(&self, listener: Listener, host: Arc<dyn SessionHost>) {
+        let serve = move |stream: Stream, peer: SocketAddr| {
+            let host = Arc::clone(&host);
+            async move {
+                match serve_guacd(stream, host.as_ref(), &TunnelLimits::default()).await {
+                    Ok(ended) => tracing::debug!(%peer, ?ended, "Gateway left"),
+                    Err(error) => tracing::debug!(%peer, %error, "Gateway connection ended"),
+                }
+            }
+        };
+        self.accepting.spawn(listener.serve(self.serving.clone(), self.stop_accepting.clone(), serve));
+    }
+
+    /// Stops in order: no new connections, users told, sessions closed, history closed, database closed. Whatever does
+    /// not end within the drain time is dropped.
+    pub(crate) async fn stop(self) {
+        tracing::info!(sessions = self.hub.sessions().len(), "Stopping");
+        self.stop_accepting.cancel();
+        self.accepting.close();
+        self.serving.close();
+        let drained = async {
+            self.app.drain(self.drain).await;
+            self.hub.shutdown().await;
+            self.accepting.wait().await;
+            self.serving.wait().await;
+        };
+        if tokio::time::timeout(self.drain, drained).await.is_err() {
+            tracing::warn!(sessions = self.hub.sessions().len(), "Not everything ended in time");
+        }
+        self.store.close().await;
+        tracing::info!("Stopped");
+    }
+}
