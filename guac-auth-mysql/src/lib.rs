@@ -42,6 +42,7 @@
 //! Not here: sessions, tokens and rate limits of the web (`guac-web`), and counting of live connections.
 
 mod config;
+mod connect;
 mod connection;
 mod connection_group;
 mod db;
@@ -49,6 +50,7 @@ mod error;
 mod group;
 mod history;
 pub mod limits;
+mod login;
 mod model;
 mod password;
 mod permission;

@@ -176,7 +176,7 @@ fn hex_upper(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-/// Bytes of the system's random source.
+/// Bytes of the system's random source, without which nothing here could be trusted: a system that has none is not run on.
 fn random() -> [u8; HASH_BYTES] {
     let mut bytes = [0; HASH_BYTES];
     OsRng.unwrap_err().fill_bytes(&mut bytes);

@@ -11,11 +11,11 @@ use crate::{
     Store,
     db::{Arg, Session, args, is_duplicate, placeholders},
     error::StoreError,
+    login,
     model::{
         ConnectionGroupKey, ConnectionKey, EntityKey, Holder, ObjectKind, ObjectPermission, Permission, PermissionSet,
         SharingProfileKey, SystemPermission, UserKey,
     },
-    user,
 };
 
 /// On whose behalf something is read or written: somebody logged in with all their groups, or the operator.
@@ -114,7 +114,7 @@ impl Store {
     /// Cancel safe.
     pub async fn access(&self, user: UserKey, now: SystemTime) -> Result<Access, StoreError> {
         let mut session = self.database().read().await?;
-        let account = user::account_by_key(&mut session, user).await?;
+        let account = login::account_by_key(&mut session, user).await?;
         let account = account.ok_or(StoreError::NotFound { kind: ObjectKind::User })?;
         if account.disabled || account.restrictions.check(now, self.zone()).is_err() {
             return Err(StoreError::NotFound { kind: ObjectKind::User });
@@ -383,12 +383,10 @@ pub(crate) async fn holds(
     if access.is_administrator() {
         return Ok(true);
     }
-    let before = format!(
-        "SELECT 1 FROM {} WHERE {} = {key} AND permission = '{permission}' AND entity_id IN",
-        kind.permission_table(),
-        kind.permission_column()
-    );
-    Ok(!session.rows_in(&before, access.entities(), "LIMIT 1", &[]).await?.is_empty())
+    let before = format!("SELECT 1 FROM {} WHERE entity_id IN", kind.permission_table());
+    let after = format!("AND {} = ? AND permission = ? LIMIT 1", kind.permission_column());
+    let args = args![key, permission.as_str()];
+    Ok(!session.rows_in(&before, access.entities(), &after, args).await?.is_empty())
 }
 
 /// Fails unless `access` holds `permission`: as if there were no such object for those who may not even read it.

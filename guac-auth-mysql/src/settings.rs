@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Attributes of ours in the attribute tables: never shown, never taken from outside, left alone when others change.
-pub(crate) const OWN_PREFIX: &str = "guacd-lite-";
+const OWN_PREFIX: &str = "guacd-lite-";
 
 /// A table of settings.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,7 @@ impl SettingsTable {
         let mut all: BTreeMap<i64, BTreeMap<String, String>> = BTreeMap::new();
         for row in session.rows_in(&before, owners, "", &[]).await? {
             let name = row.text(1)?;
-            if !name.starts_with(OWN_PREFIX) {
+            if !is_own(&name) {
                 all.entry(row.int(0)?).or_default().insert(name, row.text(2)?);
             }
         }
@@ -62,10 +62,10 @@ impl SettingsTable {
     ) -> Result<(), StoreError> {
         let Self { table, owner, kind } = self;
         let delete = format!("DELETE FROM {table} WHERE {owner} = ? AND {kind}_name NOT LIKE ?");
-        session.execute(delete, args![owner_key, "guacd-lite-%"]).await?;
+        session.execute(delete, args![owner_key, &format!("{OWN_PREFIX}%")]).await?;
         let insert = format!("INSERT INTO {table} ({owner}, {kind}_name, {kind}_value) VALUES (?, ?, ?)");
         for (name, value) in settings {
-            if !value.is_empty() && !name.starts_with(OWN_PREFIX) {
+            if !value.is_empty() && !is_own(name) {
                 let done = session.execute(insert.clone(), args![owner_key, name, value]).await;
                 // Names that differ only in letter case are the same to the database.
                 done.map_err(|error| if is_duplicate(&error) { StoreError::Invalid { field: kind } } else { error })?;
@@ -73,6 +73,11 @@ impl SettingsTable {
         }
         Ok(())
     }
+}
+
+/// Whether an attribute is one of ours. Without regard to letter case, as the database finds it.
+fn is_own(name: &str) -> bool {
+    name.get(..OWN_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWN_PREFIX))
 }
 
 /// Checks a name and cuts blanks around it, which the database would not tell apart at the end.

@@ -76,7 +76,23 @@ pub(crate) fn period(text: &str) -> Option<(String, String)> {
 mod tests {
     use std::time::Duration;
 
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(seconds in 0_u64..250_000_000_000, hours in -12_i8..=14) {
+            let zone = TimeZone::fixed(jiff::tz::offset(hours));
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            prop_assert_eq!(from_column(&to_column(time, &zone), &zone), Some(time));
+        }
+
+        #[test]
+        fn any_text_is_a_time_or_none(text in ".{0,30}") {
+            let _ = (from_column(&text, &TimeZone::UTC), parse_date(&text), parse_time(&text), period(&text));
+        }
+    }
 
     #[test]
     fn column_text_is_the_zone_wall_clock() {

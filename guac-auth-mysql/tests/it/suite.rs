@@ -582,10 +582,12 @@ pub(crate) async fn our_own_attributes_survive_and_are_hidden(f: Fixture) {
     let store = f.with_argon2().await;
     store.create_user(&operator(), &NewUser::new("alice", Some(secret("pw"))), now()).await.unwrap();
     assert!(store.user(&operator(), "alice").await.unwrap().attributes.extra.is_empty());
-    let forged = BTreeMap::from([("guacd-lite-argon2id".to_owned(), "forged".to_owned())]);
-    let attributes = UserAttributes { extra: forged, ..UserAttributes::default() };
-    let update = UserUpdate { disabled: false, password: None, attributes };
-    store.update_user(&operator(), "alice", &update, now()).await.unwrap();
+    for name in ["guacd-lite-argon2id", "GUACD-LITE-ARGON2ID"] {
+        let extra = BTreeMap::from([(name.to_owned(), "forged".to_owned())]);
+        let attributes = UserAttributes { extra, ..UserAttributes::default() };
+        let update = UserUpdate { disabled: false, password: None, attributes };
+        store.update_user(&operator(), "alice", &update, now()).await.unwrap();
+    }
     assert!(store.authenticate("alice", &secret("pw"), now()).await.is_ok());
 }
 
