@@ -1,6 +1,7 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 
+import { budget } from "./vite/budget.ts";
 import { precompress } from "./vite/precompress.ts";
 
 /** Where `npm run dev` finds a daemon (or the mock of tests/app/mock). */
@@ -10,7 +11,15 @@ export default defineConfig({
   // The page may be served below a context path, so every address in the build is relative.
   base: "./",
   publicDir: "app/public",
-  plugins: [svelte(), precompress()],
+  plugins: [
+    svelte(),
+    budget([
+      { page: "login", maxBytes: 30_000, chunks: ["index"] },
+      { page: "home", maxBytes: 65_000, chunks: ["index", "Header", "Home"] },
+      { page: "first picture", maxBytes: 75_000, chunks: ["index", "Client", "paint.worker"] },
+    ]),
+    precompress(),
+  ],
   resolve: process.env["VITEST"] ? { conditions: ["browser"] } : {},
   worker: { format: "es" },
   build: {

@@ -14,6 +14,7 @@ export const home = {
   "home.open": "Open {name}",
   "home.rejoin": "Go back to {name}",
   "home.end": "End the session on {name}",
+  "home.endFailed": "The session could not be ended.",
   "home.connect": "Connect",
   "home.pool": "Pool",
   "home.expandAll": "Expand all",
