@@ -21,13 +21,12 @@ const DISPLAYS: std::ops::Range<u16> = 50..100;
 /// How long Xvnc may take to listen.
 const START: Duration = Duration::from_secs(10);
 
-/// What runs on the display, the first that is installed: program, arguments, how to call it.
-const DESKTOPS: [(&str, &[&str], &str); 4] = [
-    ("startxfce4", &[], "Xfce"),
-    ("openbox-session", &[], "Openbox"),
-    ("xterm", &["-geometry", "100x30+40+40"], "xterm"),
-    ("twm", &[], "twm"),
-];
+/// What may run on the display: program, arguments, how to call it. Of a desktop and of window managers the first that
+/// is installed; with a window manager alone, a terminal to have something to look at.
+const DESKTOPS: [(&str, &[&str], &str); 3] =
+    [("startxfce4", &[], "Xfce"), ("openbox", &[], "Openbox"), ("twm", &[], "twm")];
+const TERMINAL: (&str, &[&str], &str) =
+    ("xterm", &["-geometry", "100x30+60+60", "-fa", "DejaVu Sans Mono", "-fs", "11"], "xterm");
 
 /// The key with which VNC password files are scrambled, the same in every implementation. It hides, it does not protect.
 const PASSWORD_FILE_KEY: [u8; 8] = [0x17, 0x52, 0x6b, 0x06, 0x23, 0x4e, 0x58, 0x07];
@@ -36,7 +35,7 @@ const PASSWORD_FILE_KEY: [u8; 8] = [0x17, 0x52, 0x6b, 0x06, 0x23, 0x4e, 0x58, 0x
 pub(crate) struct VncTarget {
     port: u16,
     password: String,
-    desktop: &'static str,
+    desktop: String,
     children: Vec<Child>,
 }
 
@@ -44,8 +43,10 @@ impl VncTarget {
     /// Starts Xvnc and a desktop on it, or gives `None` if one of them is not installed.
     pub(crate) async fn start(dir: &Path) -> Result<Option<Self>> {
         let Some(xvnc) = find("Xvnc") else { return Ok(None) };
-        let found = DESKTOPS.iter().find_map(|&(program, arguments, name)| Some((find(program)?, arguments, name)));
-        let Some((desktop, arguments, name)) = found else { return Ok(None) };
+        let programs = programs();
+        if programs.is_empty() {
+            return Ok(None);
+        }
         let password = random_password();
         let password_file = dir.join("vnc-password");
         std::fs::write(&password_file, scramble(&password))?;
@@ -76,18 +77,21 @@ impl VncTarget {
             .kill_on_drop(true)
             .spawn()
             .context("Xvnc does not start")?;
-        let mut target = Self { port, password, desktop: name, children: vec![server] };
+        let desktop = programs.iter().map(|(_, _, name)| *name).collect::<Vec<_>>().join(" and ");
+        let mut target = Self { port, password, desktop, children: vec![server] };
         target.wait_until_listening().await?;
-        let session = Command::new(desktop)
-            .args(arguments)
-            .env("DISPLAY", format!(":{display}"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("{name} does not start"))?;
-        target.children.push(session);
+        for (program, arguments, name) in programs {
+            let session = Command::new(program)
+                .args(arguments)
+                .env("DISPLAY", format!(":{display}"))
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .kill_on_drop(true)
+                .spawn()
+                .with_context(|| format!("{name} does not start"))?;
+            target.children.push(session);
+        }
         Ok(Some(target))
     }
 
@@ -110,8 +114,8 @@ impl VncTarget {
     }
 
     /// What runs on it.
-    pub(crate) fn desktop(&self) -> &'static str {
-        self.desktop
+    pub(crate) fn desktop(&self) -> &str {
+        &self.desktop
     }
 
     /// Parameters of a connection to it.
@@ -128,6 +132,15 @@ impl VncTarget {
             let _ = child.kill().await;
         }
     }
+}
+
+/// What of the above is installed.
+fn programs() -> Vec<(PathBuf, &'static [&'static str], &'static str)> {
+    let installed = |&(program, arguments, name)| Some((find(program)?, arguments, name));
+    let desktop: Option<(PathBuf, &[&str], &str)> = DESKTOPS.iter().find_map(installed);
+    let complete = desktop.as_ref().is_some_and(|(_, _, name)| *name == "Xfce");
+    let terminal = (!complete).then(|| installed(&TERMINAL)).flatten();
+    desktop.into_iter().chain(terminal).collect()
 }
 
 fn find(program: &str) -> Option<PathBuf> {
