@@ -15,7 +15,7 @@ use guac_vnc::VncBackend;
 use sha2::{Digest as _, Sha256};
 use testsuite::Canvas;
 
-use crate::xvnc::{PATIENCE, Xvnc, draw, skipped};
+use crate::xvnc::{PATIENCE, Xvnc, draw, elsewhere, skipped};
 
 /// A user and what he sees.
 struct Viewer {
@@ -93,7 +93,7 @@ impl Viewer {
 
     async fn until_same_picture(&mut self, xvnc: &Xvnc) {
         self.until("a picture", |viewer| viewer.canvas.frames > 0).await;
-        self.say(&["mouse", "3", "3", "0"]).await;
+        self.say(&["mouse", &elsewhere().to_string(), "3", "0"]).await;
         let end = Instant::now() + PATIENCE;
         loop {
             for _ in 0..5 {
@@ -104,7 +104,15 @@ impl Viewer {
             if same && pixels.iter().any(|pixel| *pixel != pixels[0]) {
                 return;
             }
-            assert!(Instant::now() < end, "pictures differ: {:?} and {width} x {height}", self.canvas.size());
+            let ours = self.canvas.pixels();
+            let off = (0..pixels.len()).filter(|at| ours.get(*at) != pixels.get(*at));
+            let places: Vec<_> = off.map(|at| (at % usize::from(width), at / usize::from(width))).collect();
+            let (first, size) = (places.first(), self.canvas.size());
+            assert!(
+                Instant::now() < end,
+                "{} pixels differ from {first:?} on: {size:?} and {width} x {height}",
+                places.len()
+            );
         }
     }
 

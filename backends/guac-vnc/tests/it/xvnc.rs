@@ -6,6 +6,7 @@ use std::{
     net::{TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
@@ -99,6 +100,13 @@ pub(crate) fn skipped(program: &str) {
     eprintln!("SKIPPED: {program} is not installed");
 }
 
+/// A column where the pointer was not before. A pointer that somebody else moved last is drawn into the picture by the
+/// server, until we move it.
+pub(crate) fn elsewhere() -> u16 {
+    static MOVES: AtomicU16 = AtomicU16::new(0);
+    3 + MOVES.fetch_add(1, Ordering::Relaxed) % 20
+}
+
 /// Our client on a real socket.
 struct Live {
     peer: Peer,
@@ -145,8 +153,7 @@ impl Live {
 
     fn until_same_picture(&mut self, xvnc: &Xvnc) {
         self.until("the desktop", |peer| peer.connection.is_connected());
-        // A pointer that somebody else moved last is drawn into the picture by the server.
-        self.peer.connection.pointer(2, 2, 0);
+        self.peer.connection.pointer(elsewhere(), 3, 0);
         let end = Instant::now() + PATIENCE;
         loop {
             for _ in 0..5 {
