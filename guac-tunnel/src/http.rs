@@ -150,7 +150,8 @@ impl HttpTunnels {
             return Err(TunnelError::NoToken);
         }
         let tunnels = lock(&self.shared.tunnels);
-        let tunnel = tunnels.get(&TunnelToken(token.into())).ok_or(TunnelError::NoSuchTunnel)?;
+        let tunnel = tunnels.get(&TunnelToken(token.into())).filter(|tunnel| !tunnel.closed.is_cancelled());
+        let tunnel = tunnel.ok_or(TunnelError::NoSuchTunnel)?;
         *lock(&tunnel.touched) = Instant::now();
         Ok(Arc::clone(tunnel))
     }

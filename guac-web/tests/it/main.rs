@@ -1,0 +1,8 @@
+//! The web application over an embedded database and a scripted session host.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are not tests themselves to the linter")]
+
+mod login;
+mod pages;
+mod rest;
+mod support;
+mod tunnels;
