@@ -94,10 +94,13 @@ async fn make_first_admin(store: &Store, password_file: Option<&Path>) -> Result
         return Ok(());
     }
     let secret = password_file.map(read_secret).transpose()?;
-    let made_up = add_user(store, FIRST_ADMIN, true, secret).await.context("cannot make the first administrator")?;
+    let mut admin = NewUser::new(FIRST_ADMIN, secret);
+    // A password that stood on a terminal or in a journal is good for one login, which must choose another.
+    admin.attributes.expired = admin.password.is_none();
+    let made_up = create_user(store, admin, true).await.context("cannot make the first administrator")?;
     if let Some(password) = &made_up {
         println!("First start: log in as {FIRST_ADMIN} with the password {}", password.expose_secret());
-        println!("It is shown this once; \"guacd-lite passwd {FIRST_ADMIN}\" sets another.");
+        println!("It is shown this once, and the first login asks for another.");
     }
     Ok(())
 }
@@ -109,11 +112,15 @@ pub(crate) async fn add_user(
     admin: bool,
     password: Option<SecretString>,
 ) -> Result<Option<SecretString>> {
-    let made_up = password.is_none().then(random_password);
-    let user = NewUser::new(name, password.or_else(|| made_up.clone()));
+    create_user(store, NewUser::new(name, password), admin).await
+}
+
+async fn create_user(store: &Store, mut user: NewUser, admin: bool) -> Result<Option<SecretString>> {
+    let made_up = user.password.is_none().then(random_password);
+    user.password = user.password.or_else(|| made_up.clone());
     store.create_user(&Access::operator(), &user, SystemTime::now()).await?;
     if admin {
-        store.grant_administration(&Access::operator(), name).await?;
+        store.grant_administration(&Access::operator(), &user.name).await?;
     }
     Ok(made_up)
 }
