@@ -155,9 +155,14 @@ export class LiveSession {
     return this.phase === "connected";
   }
 
+  /** True when there is something to go back to: a session, or one that is being brought back. */
+  get worthKeeping(): boolean {
+    return this.#everConnected && this.phase !== "ended";
+  }
+
   /** True when nothing goes on without an answer. */
   get needsUser(): boolean {
-    return this.prompt !== null || this.awaitingLogin || this.phase === "reconnecting";
+    return this.prompt !== null || this.awaitingLogin;
   }
 
   /** True for terminals, where keys and pasting differ. */

@@ -9,7 +9,7 @@ export const home = {
   "home.here": "open in this window",
   "home.elsewhere": "running for {time}",
   "home.waiting": "needs you",
-  "home.ended": "ended",
+  "home.reconnecting": "reconnecting…",
   "home.lastUsed": "used {when}",
   "home.open": "Open {name}",
   "home.rejoin": "Go back to {name}",
