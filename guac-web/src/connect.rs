@@ -12,7 +12,7 @@ use guac_auth_mysql::{
     Connection, ConnectionGroupKey, ConnectionHistoryKey, NewConnectionRecord, Parameters, ProxyEncryption,
 };
 use guac_protocol::{ClientInfo, MAX_LAYER_SIDE_PX, ProtocolVersion, Selection, Status, TunnelUuid};
-use guac_tunnel::{GuacdHost, Link, OpenRequest, Registration, SessionHost, TunnelInfo};
+use guac_tunnel::{GuacdHost, Link, OpenRequest, OwnerKey, Registration, SessionHost, TunnelInfo};
 use url::form_urlencoded;
 
 use crate::auth::Caller;
@@ -105,8 +105,16 @@ pub(crate) struct OpenTunnel {
 
 /// Closes the row of history and gives back the seats when it is dropped.
 pub(crate) struct TunnelGuard {
-    _row: OpenRow,
+    row: OpenRow,
+    owner: OwnerKey,
     _seats: Vec<Seat>,
+}
+
+impl Drop for TunnelGuard {
+    fn drop(&mut self) {
+        // A login was in use for as long as its tunnel was open.
+        self.row.app.sessions.touch(self.owner);
+    }
 }
 
 /// An open row of history.
@@ -304,7 +312,7 @@ async fn open_target(
         return Err(ConnectError::new(Status::SessionClosed, "The login has ended."));
     }
     tracing::info!(tunnel = %uuid, username = caller.username(), connection = %connection.key, joined, "Tunnel opened");
-    let guard = TunnelGuard { _row: row, _seats: seats };
+    let guard = TunnelGuard { row, owner: caller.session.key, _seats: seats };
     Ok(OpenTunnel { uuid, registration, link: opened.link, guard })
 }
 

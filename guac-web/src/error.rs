@@ -86,6 +86,10 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorType::InternalError, message)
     }
 
+    pub(crate) fn timeout() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, ErrorType::BadRequest, "The request took too long.")
+    }
+
     pub(crate) fn too_many_attempts() -> Self {
         let message = "Too many failed login attempts. Please try again later.";
         Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorType::BadRequest, message)

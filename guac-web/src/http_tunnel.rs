@@ -1,6 +1,7 @@
 //! The HTTP tunnel endpoint (T-012 to T-026).
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{RawQuery, Request, State};
@@ -29,6 +30,9 @@ const NO_BUFFERING: (HeaderName, HeaderValue) =
 
 /// Longest form of a connect request; real ones have some hundred bytes.
 const MAX_FORM_BYTES: usize = 64 * 1024;
+
+/// A form must be whole by then.
+const FORM_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Dispatches by the raw query (T-012).
 pub(crate) async fn http_tunnel(
@@ -62,8 +66,10 @@ fn refusal(error: ConnectError) -> Response {
 }
 
 async fn connect(app: App, client: Client, headers: &HeaderMap, body: Body) -> Result<Response, ConnectError> {
+    let too_late = |_| ConnectError::new(Status::ClientTimeout, "The tunnel request did not come in time.");
     let too_long = |_| ConnectError::new(Status::ClientOverrun, "The tunnel request is too long.");
-    let form = to_bytes(body, MAX_FORM_BYTES).await.map_err(too_long)?;
+    let form = to_bytes(body, MAX_FORM_BYTES);
+    let form = tokio::time::timeout(FORM_TIMEOUT, form).await.map_err(too_late)?.map_err(too_long)?;
     let in_form = form_urlencoded::parse(&form).find(|(name, value)| name == "token" && !value.is_empty());
     let in_form = in_form.map(|(_, value)| Token::given(&value));
     let token = in_form.or(Proof::of(headers, None, client.secure, client.same_origin).token);

@@ -74,7 +74,7 @@ impl App {
         app
     }
 
-    /// Ends idle logins until draining begins.
+    /// Ends idle logins, and those whose account may not be used any more, until draining begins.
     async fn sweep(&self) {
         let mut ticks = interval(SWEEP_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -87,6 +87,12 @@ impl App {
             for session in self.sessions.remove_idle(idle, |key| self.registry.has_any_of(key)) {
                 tracing::info!(username = session.user.name, "Idle login ended");
                 self.close_login(&session);
+            }
+            for session in self.sessions.all() {
+                let access = self.store.access(session.user.key, SystemTime::now()).await;
+                if matches!(access, Err(StoreError::NotFound { .. })) {
+                    self.end_session(session.key);
+                }
             }
         }
     }

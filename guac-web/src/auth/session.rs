@@ -104,6 +104,13 @@ impl Sessions {
         Some(session)
     }
 
+    /// Notes that a login was in use until now.
+    pub(crate) fn touch(&self, key: OwnerKey) {
+        if let Some(session) = lock(&self.by_key).get(&key) {
+            *lock(&session.last_seen) = Instant::now();
+        }
+    }
+
     /// Whether a login still lives.
     pub(crate) fn contains(&self, key: OwnerKey) -> bool {
         lock(&self.by_key).contains_key(&key)
@@ -143,6 +150,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
+
     use super::*;
 
     #[test]
@@ -150,5 +159,37 @@ mod tests {
         let token = Token::from_random([0xAB; 32]);
         assert_eq!(token.expose(), "AB".repeat(32));
         assert_eq!(format!("{token:?}"), "Token");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_logins_end_and_busy_ones_do_not() {
+        let idle = Duration::from_secs(3600);
+        let sessions = Sessions::new(8);
+        let enter = |name: &str| {
+            let user = AuthenticatedUser { key: user_key(), name: name.into() };
+            sessions.insert(user, "secret".into(), None).unwrap()
+        };
+        let (_, forgotten) = enter("forgotten");
+        let (_, busy) = enter("busy");
+        let (used, _) = enter("used");
+        advance(idle / 2).await;
+        assert!(sessions.find(&used).is_some());
+        advance(idle / 2).await;
+        let ended = sessions.remove_idle(idle, |key| key == busy.key);
+        assert_eq!(ended.iter().map(|session| session.user.name.as_str()).collect::<Vec<_>>(), ["forgotten"]);
+        assert!(!sessions.contains(forgotten.key));
+        assert!(sessions.find(&Token::given("unknown")).is_none());
+    }
+
+    #[test]
+    fn there_are_never_more_than_the_limit() {
+        let sessions = Sessions::new(1);
+        let user = || AuthenticatedUser { key: user_key(), name: "ann".into() };
+        assert!(sessions.insert(user(), "secret".into(), None).is_ok());
+        assert!(sessions.insert(user(), "secret".into(), None).is_err());
+    }
+
+    fn user_key() -> guac_auth_mysql::UserKey {
+        "1".parse().unwrap()
     }
 }

@@ -10,7 +10,7 @@ use guac_tunnel::TunnelInfo;
 use serde::{Deserialize, Serialize};
 
 use super::connections;
-use super::data::Asked;
+use super::data::{self, Asked, Body};
 use super::shapes::{ActiveShape, ConnectionShape, SharingProfileShape};
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -108,9 +108,9 @@ struct PatchedEntry {
 pub(crate) async fn patch(
     State(app): State<App>,
     asked: Asked,
-    body: Result<Json<Vec<Patch>>, axum::extract::rejection::JsonRejection>,
+    body: Body<Vec<Patch>>,
 ) -> Result<Json<Patched>, ApiError> {
-    let Json(patches) = body.map_err(|_| ApiError::bad_request("Malformed request."))?;
+    let patches = data::body(body)?;
     if patches.len() > MAX_PATCHES {
         return Err(ApiError::bad_request("Too many operations at once."));
     }

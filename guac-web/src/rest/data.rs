@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::ops::Deref;
 
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequestParts, Path};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use guac_auth_mysql::ObjectPermission;
 use url::form_urlencoded;
@@ -63,5 +66,17 @@ impl FromRequestParts<App> for Asked {
         }
         let name: String = source.chars().take(64).collect();
         Err(ApiError::not_found(format!("Session not associated with authentication provider \"{name}\".")))
+    }
+}
+
+/// A request body, or what is wrong with it.
+pub(crate) type Body<T> = Result<Json<T>, JsonRejection>;
+
+/// Unwraps a body. What exactly is wrong with one is not told: it may have secrets in it.
+pub(crate) fn body<T>(body: Body<T>) -> Result<T, ApiError> {
+    match body {
+        Ok(Json(value)) => Ok(value),
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(ApiError::too_large()),
+        Err(_) => Err(ApiError::bad_request("Malformed request.")),
     }
 }

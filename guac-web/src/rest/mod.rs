@@ -12,8 +12,12 @@ mod tokens;
 mod tunnels;
 mod users;
 
+use std::time::Duration;
+
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, delete, get, on, post, put};
 
 use crate::error::ApiError;
@@ -21,6 +25,9 @@ use crate::state::App;
 
 /// Longest request body.
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
+
+/// A request must be whole and answered by then: above the longest wait before a login, and the database's deadlines.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// All routes below `/api`.
 pub(crate) fn router() -> Router<App> {
@@ -39,6 +46,14 @@ pub(crate) fn router() -> Router<App> {
         .fallback(async || ApiError::not_found("Not found."))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn(within_deadline))
+}
+
+async fn within_deadline(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::timeout().into_response(),
+    }
 }
 
 fn data_source() -> Router<App> {

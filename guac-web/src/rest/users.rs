@@ -5,7 +5,6 @@ use std::time::SystemTime;
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use guac_auth_mysql::{HistoryQuery, Holder, LoginError, ObjectPermission, Permission, PermissionSet, User};
 use secrecy::SecretString;
@@ -13,7 +12,7 @@ use serde::Deserialize;
 use tokio::time::sleep_until;
 
 use super::active;
-use super::data::Asked;
+use super::data::{self, Asked, Body};
 use super::shapes::{LoginShape, PermissionsShape, UserGroupShape, UserShape};
 use crate::auth::Caller;
 use crate::client::Client;
@@ -170,13 +169,11 @@ pub(crate) struct PasswordChange {
     new_password: Box<str>,
 }
 
-type PasswordBody = Result<Json<PasswordChange>, JsonRejection>;
-
 pub(crate) async fn own_password(
     State(app): State<App>,
     client: Client,
     asked: Asked,
-    body: PasswordBody,
+    body: Body<PasswordChange>,
 ) -> Result<StatusCode, ApiError> {
     change_password(&app, &client, &asked, asked.username(), body).await
 }
@@ -185,7 +182,7 @@ pub(crate) async fn password(
     State(app): State<App>,
     client: Client,
     asked: Asked,
-    body: PasswordBody,
+    body: Body<PasswordChange>,
 ) -> Result<StatusCode, ApiError> {
     change_password(&app, &client, &asked, asked.path("name"), body).await
 }
@@ -196,9 +193,9 @@ async fn change_password(
     client: &Client,
     caller: &Caller,
     name: &str,
-    body: PasswordBody,
+    body: Body<PasswordChange>,
 ) -> Result<StatusCode, ApiError> {
-    let Json(change) = body.map_err(|_| ApiError::bad_request("Malformed request."))?;
+    let change = data::body(body)?;
     let old = SecretString::from(change.old_password);
     let new = SecretString::from(change.new_password);
     let start = app.throttle.book(name, client.address).map_err(|_| ApiError::too_many_attempts())?;

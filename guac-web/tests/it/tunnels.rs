@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
-use guac_auth_mysql::{Access, HistoryQuery};
+use guac_auth_mysql::{
+    Access, ConnectionGroupAttributes, ConnectionGroupType, HistoryQuery, Holder, NewConnection, NewConnectionGroup,
+    ObjectPermission, Permission,
+};
 use guac_protocol::{Selection, Status};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
@@ -17,7 +20,7 @@ use tower::ServiceExt as _;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::support::{ADMIN_PASSWORD, ANN_PASSWORD, PARAMETER, World, refusal, request, world};
+use crate::support::{ADMIN_PASSWORD, ANN_PASSWORD, PARAMETER, ScriptedHost, World, refusal, request, world};
 
 /// The application on a port of loopback.
 struct Served {
@@ -424,4 +427,99 @@ async fn no_password_token_or_parameter_reaches_the_log() {
     for secret in secrets {
         assert!(!log.contains(secret), "{secret} in the log:\n{log}");
     }
+}
+
+#[tokio::test]
+async fn a_balancing_group_spreads_over_its_members_and_keeps_the_last_for_emergencies() {
+    let world = world().await;
+    let operator = Access::operator();
+    let group = NewConnectionGroup {
+        name: "farm".into(),
+        parent: None,
+        group_type: ConnectionGroupType::Balancing,
+        attributes: ConnectionGroupAttributes { max_connections_per_user: Some(0), ..Default::default() },
+    };
+    let group = world.store.create_connection_group(&operator, &group).await.unwrap();
+    for (name, failover_only) in [("one", false), ("two", false), ("spare", true)] {
+        let mut member = NewConnection::new(name, "ssh");
+        member.parent = Some(group);
+        member.parameters.insert("hostname", name);
+        member.attributes.failover_only = failover_only;
+        member.attributes.max_connections = Some(1);
+        world.store.create_connection(&operator, &member).await.unwrap();
+    }
+    let read = Permission::ConnectionGroup(group, ObjectPermission::Read);
+    world.store.update_permissions(&operator, &Holder::User("ann".into()), &[read], &[]).await.unwrap();
+    let served = serve(&world).await;
+    let query = format!("token={}&{}", world.token_of("ann").await, query(group, "g"));
+    let mut sockets = Vec::new();
+    let mut used = Vec::new();
+    for _ in 0..2 {
+        let mut socket = websocket(&served, &query, &[]).await;
+        uuid(&mut socket).await;
+        used.push(world.host.session().request.params["hostname"].clone());
+        sockets.push(socket);
+    }
+    used.sort();
+    assert_eq!(used, ["one", "two"]);
+    let mut third = websocket(&served, &query, &[]).await;
+    assert_eq!(text(&mut third).await, "close 1008 517", "full members are no emergency");
+}
+
+#[tokio::test]
+async fn a_connection_that_names_an_outside_guacd_goes_there() {
+    let world = world().await;
+    let outside = Arc::new(ScriptedHost::default());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut guacd = JoinSet::new();
+    let host = Arc::clone(&outside);
+    guacd.spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let _ = guac_tunnel::serve_guacd(stream, &*host, &guac_tunnel::TunnelLimits::default()).await;
+    });
+    let operator = Access::operator();
+    let mut proxied = NewConnection::new("proxied", "ssh");
+    proxied.parameters.insert("hostname", "behind");
+    proxied.attributes.guacd_hostname = Some("127.0.0.1".into());
+    proxied.attributes.guacd_port = Some(port);
+    let proxied = world.store.create_connection(&operator, &proxied).await.unwrap();
+    let served = serve(&world).await;
+    let query = format!("token={}&{}", world.token_of("admin").await, query(proxied, "c"));
+    let mut socket = websocket(&served, &query, &[]).await;
+    uuid(&mut socket).await;
+    let mut session = outside.session();
+    assert_eq!(session.request.params["hostname"], "behind");
+    assert_eq!(session.request.info.name.as_deref(), Some("admin"));
+    session.say.send(Bytes::from_static(b"4.sync,1.5;")).await.unwrap();
+    assert_eq!(text(&mut socket).await, "4.sync,1.5;");
+    socket.send(Message::text("3.key,2.97,1.1;")).await.unwrap();
+    assert_eq!(session.heard.recv().await.unwrap(), "3.key,2.97,1.1;");
+    drop(session);
+    assert_eq!(text(&mut socket).await, "close 1000 0");
+    guacd.join_all().await;
+    let mut refused = websocket(&served, &query, &[]).await;
+    assert_eq!(text(&mut refused).await, "close 1011 520");
+}
+
+#[tokio::test]
+async fn a_browser_that_does_not_read_is_not_buffered_for() {
+    const ITEM_BYTES: usize = 64 * 1024;
+    let world = world().await;
+    let served = serve(&world).await;
+    let query = format!("token={}&{}", world.token_of("ann").await, query(world.shell, "c"));
+    let socket = websocket(&served, &query, &[]).await;
+    while world.app.registry().count() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let session = world.host.session();
+    let blob = format!("4.blob,1.1,8064.{};", "A".repeat(8064));
+    let item = Bytes::from(blob.repeat(ITEM_BYTES / blob.len()));
+    let mut taken = 0;
+    // Full for so long means that nothing is taken any more: what was is in the sockets' buffers.
+    while let Ok(Ok(())) = tokio::time::timeout(Duration::from_secs(2), session.say.send(item.clone())).await {
+        taken += item.len();
+        assert!(taken < 64 * 1024 * 1024, "{taken} bytes taken for a browser that reads nothing");
+    }
+    drop(socket);
 }
