@@ -56,6 +56,7 @@ impl Login {
         Ok(Some(Credentials {
             username: self.username.clone().unwrap_or_default(),
             password: password.unwrap_or_default().into(),
+            seed: rand::random(),
         }))
     }
 }

@@ -30,7 +30,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes taken from the socket at once: a few rectangles, and a price that an idle session can pay.
 const READ_BYTES: usize = 64 * 1024;
 
-/// Bytes waiting to be written beyond which nothing more is read: a server that does not listen gets no answers.
+/// Bytes that may wait to be written, beside two clipboards. Beyond that the server does not listen: it gets no answers,
+/// so nothing more is read, and input is dropped.
 const MAX_UNSENT_BYTES: usize = 1 << 20;
 
 /// The backend behind `select vnc`.
@@ -187,6 +188,7 @@ impl Session {
         let mut buffer = vec![0; READ_BYTES];
         let mut unsent: Vec<u8> = Vec::new();
         let mut unflushed = false;
+        let unsent_limit = self.params.rfb.limits.clipboard_bytes.saturating_mul(2).saturating_add(MAX_UNSENT_BYTES);
         if let Ok(size) = Size::new(size.0.into(), size.1.into()) {
             stage.picture().resize(size);
             stage.frame_end();
@@ -201,7 +203,7 @@ impl Session {
                 unsent.extend_from_slice(&bytes);
             }
             let busy = connection.wants_turn();
-            let may_read = !busy && unsent.len() <= MAX_UNSENT_BYTES;
+            let may_read = !busy && unsent.len() <= unsent_limit;
             let turn = tokio::select! {
                 biased;
                 event = stage.next() => Turn::Event(event),
@@ -213,6 +215,9 @@ impl Session {
             let lost = |source| VncError::Lost { source };
             match turn {
                 Turn::Event(Event::Ended) => return Ok(()),
+                Turn::Event(_) if unsent.len() > unsent_limit => {
+                    tracing::trace!("Server does not listen, input dropped")
+                }
                 Turn::Event(event) => self.input.apply(event, &mut connection),
                 Turn::Sent(sent) => {
                     let sent = sent.map_err(lost)?;

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, lookup_host},
@@ -18,6 +19,16 @@ use crate::{VncError, tls, tls::TlsPolicy};
 
 /// How long finding the host and connecting to it may take, all its addresses together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Silence after which the operating system asks whether the server is still there.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+
+/// Time between two such questions; three without an answer end the connection, so a lost path shows within a minute.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long sent bytes may stay without acknowledgement, or the server without reading.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long the TLS handshake may take.
 const TLS_TIMEOUT: Duration = Duration::from_secs(15);
@@ -47,8 +58,7 @@ impl Transport {
             Err(VncError::Connect { source: last })
         };
         let socket = within(CONNECT_TIMEOUT, "connecting", connect).await?;
-        // Keys are tiny and must not wait for company.
-        socket.set_nodelay(true).map_err(|source| VncError::Connect { source })?;
+        tune(&socket).map_err(|source| VncError::Connect { source })?;
         Ok(Self::Plain(socket))
     }
 
@@ -65,6 +75,16 @@ impl Transport {
             tls @ Self::Tls(_) => Ok(tls),
         }
     }
+}
+
+fn tune(socket: &TcpStream) -> io::Result<()> {
+    // Keys are tiny and must not wait for company.
+    socket.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL).with_retries(3);
+    let socket = SockRef::from(socket);
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT))?;
+    socket.set_tcp_keepalive(&keepalive)
 }
 
 /// The result of `work`, or a timeout.

@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     Event,
-    auth::vnc_response,
+    auth::{ArdChallenge, MsLogonChallenge, vnc_response},
     error::{RfbError, ServerReason, Stop, check_limit},
     limits::Limits,
     reader::Reader,
@@ -26,12 +26,14 @@ pub struct Security {
 }
 
 /// User name and password, given when asked for by [`Event::CredentialsNeeded`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Credentials {
     /// Empty where only a password is needed.
     pub username: String,
     /// Empty where there is none.
     pub password: SecretString,
+    /// Random bytes that nobody else knows, fresh for each connection: keys are made of them.
+    pub seed: [u8; 32],
 }
 
 /// Length of a repeater's greeting answer, padded with zero bytes.
@@ -40,6 +42,8 @@ const REPEATER_TARGET_BYTES: usize = 250;
 const TYPE_NONE: u32 = 1;
 const TYPE_VNC: u32 = 2;
 const TYPE_VENCRYPT: u32 = 19;
+const TYPE_ARD: u32 = 30;
+const TYPE_MS_LOGON: u32 = 113;
 const VENCRYPT_PLAIN: u32 = 256;
 const VENCRYPT_X509_NONE: u32 = 260;
 const VENCRYPT_X509_VNC: u32 = 261;
@@ -61,6 +65,14 @@ enum Method {
     Plain,
 }
 
+/// How user name and password are sent.
+#[derive(Debug)]
+enum Login {
+    Plain,
+    Ard(Box<ArdChallenge>),
+    MsLogon(MsLogonChallenge),
+}
+
 #[derive(Debug)]
 enum State {
     Greeting,
@@ -71,8 +83,10 @@ enum State {
     TlsAck(Method),
     WaitForTls(Method),
     VncChallenge,
+    ArdChallenge,
+    MsLogonChallenge,
     WaitForPassword([u8; 16]),
-    WaitForLogin,
+    WaitForLogin(Login),
     Result,
     Refusal { authentication: bool },
     Init,
@@ -101,7 +115,7 @@ impl Handshake {
 
     /// Whether it waits for the embedder; no byte of the server may come meanwhile.
     pub(crate) fn is_waiting(&self) -> bool {
-        matches!(self.state, State::WaitForTls(_) | State::WaitForPassword(_) | State::WaitForLogin)
+        matches!(self.state, State::WaitForTls(_) | State::WaitForPassword(_) | State::WaitForLogin(_))
     }
 
     /// What the end of the stream means now.
@@ -154,12 +168,18 @@ impl Handshake {
                 self.state = State::WaitForPassword(reader.array()?);
                 return Ok(Outcome::Tell(Event::CredentialsNeeded { username: false }));
             }
+            State::ArdChallenge => {
+                self.state = State::WaitForLogin(Login::Ard(Box::new(ArdChallenge::read(reader)?)));
+            }
+            State::MsLogonChallenge => {
+                self.state = State::WaitForLogin(Login::MsLogon(MsLogonChallenge::read(reader)?));
+            }
             State::Result => self.result(reader, out)?,
             State::Refusal { authentication } => return Err(refusal(reader, authentication, limits)?.into()),
             State::Init => return init(reader, limits).map(Outcome::Done),
-            State::WaitForTls(_) | State::WaitForPassword(_) | State::WaitForLogin => return Err(Stop::Need),
+            State::WaitForTls(_) | State::WaitForPassword(_) | State::WaitForLogin(_) => return Err(Stop::Need),
         }
-        if matches!(self.state, State::WaitForLogin) {
+        if matches!(self.state, State::WaitForLogin(_)) {
             return Ok(Outcome::Tell(Event::CredentialsNeeded { username: true }));
         }
         Ok(Outcome::Continue)
@@ -170,20 +190,26 @@ impl Handshake {
         if let State::WaitForTls(method) = self.state {
             self.authenticate(method);
         }
-        matches!(self.state, State::WaitForLogin).then_some(Event::CredentialsNeeded { username: true })
+        matches!(self.state, State::WaitForLogin(_)).then_some(Event::CredentialsNeeded { username: true })
     }
 
     pub(crate) fn provide(&mut self, credentials: &Credentials, out: &mut Vec<u8>) {
-        let password = credentials.password.expose_secret();
-        match self.state {
-            State::WaitForPassword(challenge) => out.extend_from_slice(&vnc_response(challenge, password)),
-            State::WaitForLogin => {
+        let (username, password) = (&credentials.username, credentials.password.expose_secret());
+        match &self.state {
+            State::WaitForPassword(challenge) => out.extend_from_slice(&vnc_response(*challenge, password)),
+            State::WaitForLogin(Login::Plain) => {
                 // Four-byte lengths of both, then both. Parameters are far below 4 GiB.
-                for text in [&credentials.username, password] {
+                for text in [username, password] {
                     out.extend_from_slice(&u32::try_from(text.len()).unwrap_or(0).to_be_bytes());
                 }
-                out.extend_from_slice(credentials.username.as_bytes());
+                out.extend_from_slice(username.as_bytes());
                 out.extend_from_slice(password.as_bytes());
+            }
+            State::WaitForLogin(Login::Ard(challenge)) => {
+                out.extend(challenge.response(username, password, &credentials.seed));
+            }
+            State::WaitForLogin(Login::MsLogon(challenge)) => {
+                out.extend(challenge.response(username, password, &credentials.seed));
             }
             _ => return,
         }
@@ -236,14 +262,7 @@ impl Handshake {
             self.state = State::Refusal { authentication: false };
             return Ok(());
         }
-        let offers = |kind| offered.contains(&kind);
-        let (kind, state) = if self.security.vencrypt && offers(TYPE_VENCRYPT) {
-            (19, State::VencryptVersion)
-        } else if offers(TYPE_VNC) && (self.security.has_password || !offers(TYPE_NONE)) {
-            (2, State::VncChallenge)
-        } else if offers(TYPE_NONE) {
-            (1, State::Result)
-        } else {
+        let Some((kind, state)) = self.choose(&offered) else {
             return Err(RfbError::NoUsableSecurity { offered, vencrypt: false }.into());
         };
         out.push(kind);
@@ -252,6 +271,30 @@ impl Handshake {
             self.introduce(out);
         }
         Ok(())
+    }
+
+    /// What keeps most from a listener first, as far as it fits the credentials at hand.
+    fn choose(&self, offered: &[u32]) -> Option<(u8, State)> {
+        let Security { has_username, has_password, vencrypt, .. } = self.security;
+        let preference = [
+            (TYPE_VENCRYPT, vencrypt),
+            (TYPE_ARD, has_username),
+            (TYPE_MS_LOGON, has_username),
+            (TYPE_VNC, has_password),
+            (TYPE_NONE, true),
+            (TYPE_VNC, true),
+            (TYPE_ARD, true),
+            (TYPE_MS_LOGON, true),
+        ];
+        let (kind, _) = preference.into_iter().find(|(kind, wanted)| *wanted && offered.contains(kind))?;
+        let state = match kind {
+            TYPE_VENCRYPT => State::VencryptVersion,
+            TYPE_ARD => State::ArdChallenge,
+            TYPE_MS_LOGON => State::MsLogonChallenge,
+            TYPE_VNC => State::VncChallenge,
+            _ => State::Result,
+        };
+        Some((u8::try_from(kind).ok()?, state))
     }
 
     fn vencrypt_types(&mut self, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Stop> {
@@ -298,7 +341,7 @@ impl Handshake {
         self.state = match method {
             Method::None => State::Result,
             Method::Vnc => State::VncChallenge,
-            Method::Plain => State::WaitForLogin,
+            Method::Plain => State::WaitForLogin(Login::Plain),
         };
     }
 

@@ -3,8 +3,8 @@
 //! [`Connection`] turns bytes from a server into drawing on a [`Framebuffer`] and into [`Event`]s, and commands into
 //! bytes for the server. It has no socket, no clock and no copy of the picture; its memory is bounded by [`Limits`].
 //!
-//! What it speaks: RFB 3.3, 3.7 and 3.8; no authentication, VNC authentication, VeNCrypt with X.509 certificates;
-//! Raw, CopyRect, RRE, CoRRE, Hextile, Zlib, Tight (with JPEG) and ZRLE; pointer shapes, desktop name and size, resize
+//! What it speaks: RFB 3.3, 3.7 and 3.8; no authentication, VNC authentication, VeNCrypt with X.509 certificates,
+//! Apple's and UltraVNC's user logins; Raw, CopyRect, RRE, CoRRE, Hextile, Zlib, Tight (with JPEG) and ZRLE; pointer shapes, desktop name and size, resize
 //! by the client, last rectangle, fences, continuous updates, the extended clipboard.
 //!
 //! # Specification

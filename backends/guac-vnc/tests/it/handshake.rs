@@ -13,7 +13,7 @@ fn with_password() -> Security {
 }
 
 fn credentials() -> Credentials {
-    Credentials { username: "ann".into(), password: "Password".into() }
+    Credentials { username: "ann".into(), password: "Password".into(), seed: [1; 32] }
 }
 
 /// DES of 16 zero bytes with the key of "Password", by OpenSSL.
@@ -206,6 +206,34 @@ fn plain_credentials_go_in_the_clear_only_on_request() {
     let mut peer = peer(Security { plain_without_tls: true, ..with_password() });
     peer.feed(hello).unwrap();
     assert_eq!(peer.events, [Event::CredentialsNeeded { username: true }]);
+}
+
+#[test]
+fn logins_of_apple_and_ultravnc_are_used_with_a_user_name_or_where_nothing_else_is() {
+    let choose = |has_username, offered: &[u8]| {
+        let mut peer = peer(Security { has_username, ..with_password() });
+        peer.feed(&[b"RFB 003.889\n", &[u8::try_from(offered.len()).unwrap()][..], offered].concat()).unwrap();
+        peer.sent[12]
+    };
+    assert_eq!(choose(false, &[30, 113, 2]), 2);
+    assert_eq!(choose(true, &[2, 113, 30]), 30);
+    assert_eq!(choose(true, &[2, 113]), 113);
+    assert_eq!(choose(false, &[35, 30, 36]), 30);
+    let challenges: [(u8, Vec<u8>, usize); 2] = [
+        (30, [&[0, 2, 0, 16][..], &[0xFF; 16], &[3; 16]].concat(), 128 + 16),
+        (113, [[0, 0, 0, 0, 0, 0, 0, 5], [0xFF; 8], [3; 8]].concat(), 8 + 256 + 64),
+    ];
+    for (kind, challenge, answer) in challenges {
+        let mut peer = peer(Security { has_username: true, ..with_password() });
+        peer.feed(&[b"RFB 003.008\n\x01", &[kind][..], &challenge].concat()).unwrap();
+        assert_eq!(peer.events, [Event::CredentialsNeeded { username: true }]);
+        peer.sent.clear();
+        peer.connection.provide_credentials(&credentials());
+        peer.drain();
+        assert_eq!(peer.sent.len(), answer);
+        peer.feed(&[0; 4]).unwrap();
+        assert_opens(&mut peer);
+    }
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl Live {
     fn connect(xvnc: &Xvnc, config: Config, password: &str) -> Self {
         let socket = TcpStream::connect(("127.0.0.1", xvnc.port)).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-        let credentials = Credentials { username: String::new(), password: password.into() };
+        let credentials = Credentials { username: String::new(), password: password.into(), seed: [0; 32] };
         Self { peer: Peer::new(config), socket, credentials, seen: 0 }
     }
 
