@@ -14,9 +14,11 @@ pub struct TunnelLimits {
     pub input_stall: Duration,
     /// Opening or joining a session must be done by then.
     pub open: Duration,
-    /// WebSocket: a browser that says nothing for this long has vanished. Sessions send a `nop` every 5 s, and each
-    /// makes the browser answer, so this is three answers missed and a margin.
+    /// WebSocket: a browser that says nothing for this long has vanished: two pings unanswered and a margin.
     pub browser_silence: Duration,
+    /// WebSocket: how often the transport's own ping is sent. Browsers answer it without the page, whose timers they
+    /// slow down to once a minute in hidden tabs; the silence above must allow for one to get lost.
+    pub browser_ping: Duration,
     /// HTTP: a tunnel that no request touches for this long is closed (T-022).
     pub http_idle: Duration,
     /// After the last word, a peer has this long to take it and to close.
@@ -35,6 +37,7 @@ impl Default for TunnelLimits {
             input_stall: Duration::from_secs(15),
             open: Duration::from_secs(30),
             browser_silence: Duration::from_secs(20),
+            browser_ping: Duration::from_secs(8),
             http_idle: Duration::from_secs(15),
             close_grace: Duration::from_secs(2),
             guacd_connect: Duration::from_secs(15),

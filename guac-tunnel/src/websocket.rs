@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use guac_protocol::{Decoder, Instruction, InstructionWriter, Status, TunnelUuid};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
 use crate::limits::{MAX_PING_BYTES, PING_QUEUE};
 use crate::relay::{Batch, Inlet, Source, Taken};
@@ -32,6 +32,8 @@ pub enum Incoming {
 pub enum Outgoing {
     /// Whole instructions, valid UTF-8.
     Text(Bytes),
+    /// The transport's own ping, which the browser answers without the page's help.
+    Ping,
     /// The last message: close code, and the status in decimal as the reason (T-033, T-034).
     Close {
         /// WebSocket close code.
@@ -183,18 +185,22 @@ where
     let mut stop = pin!(stop);
     let mut batch = Batch::default();
     batch.items.push_back(hello);
+    let mut pings = interval_at(Instant::now() + limits.browser_ping, limits.browser_ping);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ping = false;
     loop {
         // A browser that stalls ends the tunnel; so does an order, at once, whatever is in the way.
         tokio::select! {
             biased;
             status = &mut stop => return Ok(Ended::Stopped(status)),
-            sent = send(outgoing, &mut batch, limits) => sent?,
+            sent = send(outgoing, &mut batch, std::mem::take(&mut ping), limits) => sent?,
         }
         tokio::select! {
             biased;
             status = &mut stop => return Ok(Ended::Stopped(status)),
             end = &mut halves.told => return end.unwrap_or(Ok(Ended::ClientLeft)),
             Some(echo) = halves.echoes.recv() => batch.items.push_back(echo),
+            _ = pings.tick() => ping = true,
             more = batch.gather(source) => {
                 if !more {
                     return Ok(Ended::SessionOver);
@@ -204,7 +210,7 @@ where
     }
 }
 
-async fn send<O, E>(outgoing: &mut O, batch: &mut Batch, limits: &TunnelLimits) -> Result<(), TunnelError>
+async fn send<O, E>(outgoing: &mut O, batch: &mut Batch, ping: bool, limits: &TunnelLimits) -> Result<(), TunnelError>
 where
     O: Sink<Outgoing, Error = E> + Unpin,
     E: Into<BoxError>,
@@ -212,8 +218,9 @@ where
     let limit = limits.write_stall;
     let failed = |error: E| TunnelError::WebSocket(error.into());
     let stalled = |_| TunnelError::Stalled { limit };
-    for message in batch.drain_joined() {
-        timeout(limit, outgoing.feed(Outgoing::Text(message))).await.map_err(stalled)?.map_err(failed)?;
+    let messages = ping.then_some(Outgoing::Ping).into_iter().chain(batch.drain_joined().map(Outgoing::Text));
+    for message in messages {
+        timeout(limit, outgoing.feed(message)).await.map_err(stalled)?.map_err(failed)?;
     }
     timeout(limit, outgoing.flush()).await.map_err(stalled)?.map_err(failed)
 }

@@ -6,6 +6,7 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgr
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use guac_protocol::Status;
 use guac_tunnel::{Incoming, MAX_MESSAGE_BYTES, Outgoing, SUBPROTOCOL, close_websocket, run_websocket};
@@ -86,6 +87,7 @@ fn incoming_of(message: Message) -> Incoming {
 fn message_of(message: Outgoing) -> Result<Message, axum::Error> {
     Ok(match message {
         Outgoing::Text(text) => Message::Text(Utf8Bytes::try_from(text).map_err(axum::Error::new)?),
+        Outgoing::Ping => Message::Ping(Bytes::new()),
         Outgoing::Close { code, reason } => Message::Close(Some(CloseFrame { code, reason: reason.into() })),
     })
 }

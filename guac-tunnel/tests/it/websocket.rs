@@ -26,6 +26,7 @@ impl Browser {
     async fn hear(&mut self) -> String {
         match self.hear.recv().await.expect("the tunnel lives") {
             Outgoing::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
+            Outgoing::Ping => "ping".to_owned(),
             Outgoing::Close { code, reason } => format!("{code} {reason}"),
         }
     }
@@ -252,6 +253,24 @@ async fn a_browser_that_does_not_read_is_cut_off_and_nothing_is_gathered_for_it(
     .await;
     assert!(matches!(ended, Err(TunnelError::Stalled { .. })), "{ended:?}");
     assert!(taken <= 4, "{taken} items of 64 KiB were taken for a browser that reads nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hidden_page_whose_browser_answers_pings_keeps_its_tunnel() {
+    let (link, session) = link();
+    let begin = Instant::now();
+    let (ended, ()) = run(link, pending(), |mut browser| async move {
+        browser.hello().await;
+        for _ in 0..20 {
+            assert_eq!(browser.hear().await, "ping");
+            browser.say.send(Incoming::Control).await.unwrap();
+        }
+        drop(session);
+        assert_eq!(browser.hear().await, "1000 0");
+    })
+    .await;
+    assert_eq!(ended.unwrap(), Ended::SessionOver);
+    assert!(begin.elapsed() > Duration::from_secs(100));
 }
 
 #[test]
