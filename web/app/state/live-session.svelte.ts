@@ -213,14 +213,14 @@ export class LiveSession {
 
   /** Ends the session; its last picture and the way to open it again stay. */
   disconnect(): void {
-    void this.#keep();
+    void this.remember();
     this.#endAttempt();
     this.#finish({ code: Status.SUCCESS, stage: "G", message: "", gaveUp: false });
   }
 
   /** Ends the session for good. */
   close(): void {
-    if (this.phase === "connected") void this.#keep();
+    if (this.phase === "connected") void this.remember();
     this.#closed = true;
     this.#endAttempt();
     this.#listeners.abort();
@@ -260,7 +260,7 @@ export class LiveSession {
   }
 
   /** Keeps the picture for the home page. */
-  async #keep(): Promise<void> {
+  async remember(): Promise<void> {
     if (!this.host.keepPictures()) return;
     const blob = await this.picture();
     if (blob) await keepPicture(this.machineKey, blob);
@@ -321,7 +321,7 @@ export class LiveSession {
     this.phase = "connected";
     if (this.#windowPx) this.#size.want(this.#windowPx);
     if (again) this.host.notify("newSession");
-    setTimeout(() => void this.#keep(), 3000);
+    setTimeout(() => void this.remember(), 3000);
   }
 
   async #ask(names: readonly string[]): Promise<void> {

@@ -26,9 +26,12 @@ const IN_ORDER = 1000;
 /** Extra text never beats the title in the same way of matching. */
 const EXTRA_PENALTY = 500;
 
+const ASCII = /^[\0-\x7f]*$/;
+
 /** Lower case, accents removed, so that "e" finds "é". */
 export function fold(text: string): string {
-  return text.normalize("NFD").replace(/\p{Mn}/gu, "").toLowerCase();
+  // Taking accents apart is slow, and most names have none.
+  return ASCII.test(text) ? text.toLowerCase() : text.normalize("NFD").replace(/\p{Mn}/gu, "").toLowerCase();
 }
 
 const folded = new WeakMap<Candidate, { title: string; extra: string }>();
@@ -47,31 +50,76 @@ function isWordStart(text: string, index: number): boolean {
   return index === 0 || !/[\p{L}\p{N}]/u.test(text[index - 1] ?? "");
 }
 
-function range(from: number, length: number): number[] {
-  return Array.from({ length }, (_, offset) => from + offset);
+/** Where the letters of a term are, for marking; only asked for what is shown. */
+type Marks = Set<number>;
+
+function addRange(marks: Marks | null, from: number, length: number): void {
+  if (marks) for (let at = from; at < from + length; at++) marks.add(at);
 }
 
-/** Score and places of one term in one text; `null` when it is not there. */
-function matchTerm(text: string, term: string): { score: number; marks: number[] } | null {
-  if (text.startsWith(term)) return { score: PREFIX, marks: range(0, term.length) };
-  let inside = -1;
-  for (let at = text.indexOf(term); at >= 0; at = text.indexOf(term, at + 1)) {
-    if (isWordStart(text, at)) return { score: WORD_START - Math.min(at, 200), marks: range(at, term.length) };
-    if (inside < 0) inside = at;
+/** Score of one term in one text; 0 when it is not there. */
+function matchTerm(text: string, term: string, marks: Marks | null): number {
+  const first = text.indexOf(term);
+  if (first === 0) {
+    addRange(marks, 0, term.length);
+    return PREFIX;
   }
-  if (inside >= 0) return { score: INSIDE - Math.min(inside, 200), marks: range(inside, term.length) };
-  const marks: number[] = [];
+  for (let at = first; at >= 0; at = text.indexOf(term, at + 1)) {
+    if (!isWordStart(text, at)) continue;
+    addRange(marks, at, term.length);
+    return WORD_START - Math.min(at, 200);
+  }
+  if (first > 0) {
+    addRange(marks, first, term.length);
+    return INSIDE - Math.min(first, 200);
+  }
   let gaps = 0;
   let at = -1;
   for (const letter of term) {
     const next = text.indexOf(letter, at + 1);
-    if (next < 0) return null;
+    if (next < 0) return 0;
     if (at >= 0) gaps += next - at - 1;
-    marks.push(next);
     at = next;
   }
-  return { score: IN_ORDER - Math.min(gaps * 10, 800), marks };
+  if (marks) {
+    at = -1;
+    for (const letter of term) {
+      at = text.indexOf(letter, at + 1);
+      addRange(marks, at, letter.length);
+    }
+  }
+  return IN_ORDER - Math.min(gaps * 10, 800);
 }
+
+/** Score of all terms in a candidate; 0 when one of them is nowhere. */
+function scoreOf(item: Candidate, terms: readonly string[]): number {
+  const { title, extra } = foldedOf(item);
+  let score = 1;
+  for (const term of terms) {
+    const inTitle = matchTerm(title, term, null);
+    if (inTitle > 0) {
+      score += inTitle;
+      continue;
+    }
+    const inExtra = extra === "" ? 0 : matchTerm(extra, term, null);
+    // Letters scattered over a long path match nearly anything: only whole pieces count there.
+    if (inExtra <= IN_ORDER) return 0;
+    score += inExtra - EXTRA_PENALTY;
+  }
+  return score + BOOST_RANGE + (item.boost ?? 0);
+}
+
+function marksOf(item: Candidate, terms: readonly string[]): number[] {
+  const { title } = foldedOf(item);
+  // Folding keeps the length of nearly every text; where not, nothing is marked.
+  if (title.length !== item.title.length) return [];
+  const marks: Marks = new Set();
+  for (const term of terms) matchTerm(title, term, marks);
+  return [...marks];
+}
+
+/** Keeps every match above zero, whatever it is boosted by. */
+const BOOST_RANGE = 10_000;
 
 /**
  * Ranks candidates for what was typed: prefix before word start before inside before letters in
@@ -80,36 +128,19 @@ function matchTerm(text: string, term: string): { score: number; marks: number[]
  */
 export function rank<T extends Candidate>(candidates: readonly T[], query: string, limit = 50): Match<T>[] {
   const terms = fold(query).split(/\s+/).filter((term) => term !== "");
-  const matches: Match<T>[] = [];
+  const found: { item: T; score: number; title: string }[] = [];
   for (const item of candidates) {
-    const { title, extra } = foldedOf(item);
-    let score = item.boost ?? 0;
-    const marks = new Set<number>();
-    let found = true;
-    for (const term of terms) {
-      const inTitle = matchTerm(title, term);
-      if (inTitle) {
-        score += inTitle.score;
-        // Folding keeps the length of nearly every text; where not, nothing is marked.
-        if (title.length === item.title.length) for (const mark of inTitle.marks) marks.add(mark);
-        continue;
-      }
-      const inExtra = extra === "" ? null : matchTerm(extra, term);
-      // Letters scattered over a long path match nearly anything: only whole pieces count there.
-      if (!inExtra || inExtra.score <= IN_ORDER) {
-        found = false;
-        break;
-      }
-      score += inExtra.score - EXTRA_PENALTY;
-    }
-    if (found) matches.push({ item, score, marks: [...marks] });
+    const score = scoreOf(item, terms);
+    if (score > 0) found.push({ item, score, title: foldedOf(item).title });
   }
-  matches.sort(
+  // Plain comparison, not the language's: thousands of names are compared at every letter. The
+  // shorter name first puts numbers at their end in order.
+  found.sort(
     (a, b) =>
       b.score - a.score ||
       (b.item.lastUsedMs ?? 0) - (a.item.lastUsedMs ?? 0) ||
-      (terms.length > 0 ? a.item.title.length - b.item.title.length : 0) ||
-      a.item.title.localeCompare(b.item.title, undefined, { numeric: true }),
+      (terms.length > 0 ? a.title.length - b.title.length : 0) ||
+      (a.title < b.title ? -1 : a.title > b.title ? 1 : 0),
   );
-  return matches.slice(0, limit);
+  return found.slice(0, limit).map(({ item, score }) => ({ item, score, marks: marksOf(item, terms) }));
 }

@@ -179,6 +179,22 @@ await walk("session: Ctrl+Alt+Del from the Keys menu; disconnect; open again", `
   await state(page, "connected");
 });
 
+await walk("session: the chord finds another machine, the first stays alive", `#/client/${b64(1)}`, async (page) => {
+  await state(page, "connected");
+  await chord(page);
+  await page.getByRole("complementary", { name: "Panel" }).waitFor();
+  await page.keyboard.type("bastion");
+  await page.keyboard.press("Enter");
+  await until(() => page.url().endsWith(b64(8)), "the address changed");
+  await state(page, "connected");
+  await chord(page);
+  await page.keyboard.type("web-1");
+  await page.getByRole("option", { name: /web-1.*Running/ }).waitFor();
+  await page.keyboard.press("Enter");
+  await until(() => page.url().endsWith(b64(1)), "back again");
+  await state(page, "connected", 500);
+});
+
 await walk("session: a refusal is not repeated", `#/client/${b64(24)}`, async (page) => {
   await state(page, "ended");
   await page.getByRole("heading", { name: "Sign-in refused" }).waitFor();

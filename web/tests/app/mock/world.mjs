@@ -21,6 +21,16 @@ const list = [
 /** Every machine of the stand-in by identifier. */
 export const MACHINES = new Map(list.map((machine) => [machine.id, machine]));
 
+/** Adds machines, for looking at a home page with thousands of them. */
+export function addMachines(count) {
+  for (let i = 0; i < count; i++) {
+    const id = String(1000 + i);
+    const machine = { id, name: `node-${i}.rack${i % 40}`, protocol: i % 3 ? "ssh" : "vnc", group: `Site ${i % 7}/Rack ${i % 40}`, usedMs: i % 50 ? undefined : i * 60_000 };
+    list.push(machine);
+    MACHINES.set(id, machine);
+  }
+}
+
 function visible(user) {
   if (user === "nobody") return [];
   return user === "single" ? list.slice(0, 1) : list;
