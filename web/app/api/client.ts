@@ -13,7 +13,7 @@ import type {
  * Sent with every request: asks for the HttpOnly cookie at login, and afterwards proves that the
  * request comes from our own page, since no other origin may set it.
  */
-const COOKIE_HEADER = "Guacamole-Cookie";
+export const OWN_PAGE = { "Guacamole-Cookie": "1" } as const;
 
 interface RequestOptions {
   query?: Record<string, string>;
@@ -106,7 +106,7 @@ export class ApiClient {
 
   private async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
     const query = options.query ? `?${new URLSearchParams(options.query)}` : "";
-    const headers: Record<string, string> = { [COOKIE_HEADER]: "1", Accept: "application/json" };
+    const headers: Record<string, string> = { ...OWN_PAGE, Accept: "application/json" };
     let body: string | URLSearchParams | null = null;
     if (options.form) body = new URLSearchParams(options.form);
     if (options.json !== undefined) {

@@ -10,7 +10,7 @@ import {
   Status,
   WebSocketTunnel,
 } from "../../core";
-import type { ApiClient } from "../api/client";
+import { type ApiClient, OWN_PAGE } from "../api/client";
 import type { Field } from "../api/types";
 import type { Target } from "../router";
 import { MachineClipboard } from "./clipboard.svelte";
@@ -186,7 +186,10 @@ export class LiveSession {
     this.#asked = 0;
     this.step = 0;
     this.phase = this.#everConnected || this.problem ? "reconnecting" : "connecting";
-    const tunnel = new ChainedTunnel(new WebSocketTunnel("websocket-tunnel"), new HttpTunnel("tunnel"));
+    const tunnel = new ChainedTunnel(
+      new WebSocketTunnel("websocket-tunnel"),
+      new HttpTunnel("tunnel", { headers: OWN_PAGE }),
+    );
     const display = new Display({ worker: startPaintWorker });
     const session = new Session(tunnel, { display });
     this.session = session;
