@@ -1,0 +1,149 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+import { need } from "./needs.mjs";
+import { readXwd } from "./pixels.mjs";
+import { freePort } from "./ports.mjs";
+import { run, start, stop } from "./processes.mjs";
+import { until } from "./until.mjs";
+
+/** VNC passwords have eight characters. */
+const PASSWORD = "e2e-desk";
+
+/** A real TigerVNC with a desktop on it. */
+export class Desktop {
+  port = 0;
+  password = PASSWORD;
+  /** @type {import("node:child_process").ChildProcess[]} */
+  #children = [];
+  #display = "";
+
+  /** @param {string} dir */
+  constructor(dir) {
+    this.dir = join(dir, "desktop");
+    mkdirSync(this.dir, { recursive: true });
+  }
+
+  /** Starts the X server and, on it, a window manager and a background of two colours. */
+  async start() {
+    const passwordFile = join(this.dir, "password");
+    writeFileSync(passwordFile, await run(need("vncpasswd"), ["-f"], { input: `${PASSWORD}\n` }), { mode: 0o600 });
+    this.port = await freePort();
+    const args = ["-displayfd", "1", "-rfbport", String(this.port), "-localhost", "-interface", "127.0.0.1"];
+    args.push("-SecurityTypes", "VncAuth", "-rfbauth", passwordFile, "-geometry", "1024x700", "-depth", "24");
+    args.push("-nolisten", "tcp", "-desktop", "tests", "-AlwaysShared", "-BlacklistThreshold", "1000");
+    const server = start(need("Xvnc"), args, { log: join(this.dir, "log"), stdout: "pipe" });
+    this.#children.push(server);
+    const lines = createInterface({ input: /** @type {import("node:stream").Readable} */ (server.stdout) });
+    this.#display = await new Promise((resolve, reject) => {
+      lines.once("line", (number) => resolve(`:${number}`));
+      server.once("exit", () => reject(new Error(`Xvnc does not start, see ${this.dir}/log`)));
+    });
+    this.program("openbox");
+    await this.run("xsetroot", ["-mod", "8", "8", "-fg", "#2f4f6f", "-bg", "#1d2b3a"]);
+  }
+
+  /** Parameters of a connection to it. */
+  get parameters() {
+    return { hostname: "127.0.0.1", port: this.port, password: PASSWORD };
+  }
+
+  /** A photograph in a window: colours that lossy codecs change. */
+  async showPhotograph() {
+    const photo = join(this.dir, "photo.png");
+    await run(need("convert"), ["-seed", "7", "-size", "420x320", "plasma:orange-navy", "-blur", "0x1", photo]);
+    this.program("display", ["-geometry", "+560+90", photo]);
+    await this.window("photo");
+  }
+
+  /**
+   * A terminal with a name that runs a shell command.
+   * @param {string} name
+   * @param {string} geometry
+   * @param {string} command
+   */
+  async showTerminal(name, geometry, command) {
+    const look = ["-fa", "DejaVu Sans Mono", "-fs", "11", "-bg", "#10141a", "-fg", "#d6dee8"];
+    this.program("xterm", [...look, "-title", name, "-geometry", geometry, "-e", "sh", "-c", command]);
+    await this.window(name);
+  }
+
+  /**
+   * Waits for a window whose title has `name` and gives its place: x, y, width, height.
+   * @param {string} name
+   */
+  async window(name) {
+    const id = await until(`there is a window ${name}`, async () =>
+      String(await this.run("xdotool", ["search", "--onlyvisible", "--name", name])).trim().split("\n").at(-1),
+    );
+    const text = String(await this.run("xwininfo", ["-id", id]));
+    const value = (/** @type {string} */ key) => Number(new RegExp(`${key}:\\s*(-?\\d+)`).exec(text)?.[1]);
+    return {
+      x: value("Absolute upper-left X"),
+      y: value("Absolute upper-left Y"),
+      width: value("Width"),
+      height: value("Height"),
+    };
+  }
+
+  /** Title of the window that gets the keys. */
+  async activeWindow() {
+    return String(await this.run("xdotool", ["getactivewindow", "getwindowname"])).trim();
+  }
+
+  /** The server's own picture of its screen. */
+  async screenshot() {
+    return readXwd(await this.run("xwd", ["-root", "-silent"]));
+  }
+
+  /** Size of the screen now. */
+  async size() {
+    const [width, height] = String(await this.run("xdotool", ["getdisplaygeometry"])).trim().split(" ").map(Number);
+    return { width, height };
+  }
+
+  /** Where programs of the desktop write to. @param {string} name */
+  path(name) {
+    return join(this.dir, name);
+  }
+
+  /**
+   * Waits for what a program of the desktop writes.
+   * @param {string} name
+   * @param {(text: string) => boolean} complete
+   */
+  async written(name, complete) {
+    return until(`the desktop has written ${name}`, () => {
+      const text = readFileSync(this.path(name), "utf8");
+      return complete(text) && text;
+    });
+  }
+
+  /**
+   * @param {string} program
+   * @param {readonly string[]} args
+   */
+  run(program, args) {
+    return run(need(program), args, { env: this.#env });
+  }
+
+  /**
+   * Starts a program that stays.
+   * @param {string} program
+   * @param {readonly string[]} args
+   */
+  program(program, args = []) {
+    this.#children.push(start(need(program), args, { env: this.#env, log: join(this.dir, "log") }));
+  }
+
+  /** Ends everything, the server last. */
+  async stop() {
+    for (const child of this.#children.reverse()) await stop(child);
+    this.#children = [];
+  }
+
+  get #env() {
+    return { ...process.env, DISPLAY: this.#display, HOME: this.dir, LANG: "C.UTF-8" };
+  }
+}

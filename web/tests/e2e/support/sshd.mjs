@@ -1,0 +1,123 @@
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { userInfo } from "node:os";
+import { join } from "node:path";
+
+import { need } from "./needs.mjs";
+import { freePort } from "./ports.mjs";
+import { killTree, run, start, stop } from "./processes.mjs";
+import { until } from "./until.mjs";
+
+/** A real OpenSSH server, with keys of its own, for the user who runs the tests. */
+export class Sshd {
+  port = 0;
+  /** @type {import("node:child_process").ChildProcess | null} */
+  #child = null;
+  #keys = 0;
+
+  /** @param {string} dir Gets keys, configuration and the home of the shells. */
+  constructor(dir) {
+    this.dir = join(dir, "sshd");
+    this.home = join(this.dir, "home");
+    mkdirSync(this.home, { recursive: true });
+    chmodSync(this.dir, 0o700);
+  }
+
+  /** Starts it: the first time with new keys and on a new port, later with the same again. */
+  async start() {
+    if (this.port === 0) {
+      this.port = await freePort();
+      await this.#key("client_key");
+      await this.renewHostKey();
+    }
+    // Where OpenSSH gives up its rights; packages make it, images often lack it.
+    if (userInfo().uid === 0) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
+    this.#child = start(need("sshd"), ["-D", "-e", "-f", this.#file("config")], { log: this.#file("log") });
+    await until("sshd listens", () => listens(this.port));
+  }
+
+  /** A key that is not the one clients know. Takes effect at the next start. */
+  async renewHostKey() {
+    const hostKey = await this.#key(`host_key_${this.#keys++}`);
+    const shell = [
+      `HOME='${this.home}' HISTFILE=/dev/null LANG=C.UTF-8 PS1='$ ' TERM="$TERM"`,
+      'PATH="$PATH" bash --norc --noprofile -i',
+    ];
+    const lines = [
+      `Port ${this.port}`,
+      "ListenAddress 127.0.0.1",
+      `HostKey ${hostKey}`,
+      `AuthorizedKeysFile ${this.#file("client_key")}.pub`,
+      "PidFile none",
+      "StrictModes no",
+      "UsePAM no",
+      "PasswordAuthentication no",
+      "PermitRootLogin prohibit-password",
+      // Tests open sessions faster than people.
+      "MaxStartups 100",
+      `ForceCommand cd '${this.home}' && exec env -i ${shell.join(" ")}`,
+    ];
+    writeFileSync(this.#file("config"), lines.join("\n") + "\n");
+  }
+
+  /** Parameters of a connection to it. */
+  get parameters() {
+    return {
+      hostname: "127.0.0.1",
+      port: this.port,
+      username: userInfo().username,
+      "private-key": `@${this.#file("client_key")}`,
+    };
+  }
+
+  /** Ends it at once, with every session. */
+  async kill() {
+    if (!this.#child) return;
+    killTree(this.#child.pid, "SIGKILL");
+    await stop(this.#child);
+    this.#child = null;
+  }
+
+  /** A file in the home of the shells, for them to write to. @param {string} name */
+  path(name) {
+    return join(this.home, name);
+  }
+
+  /**
+   * Waits until a shell has written this file and gives its text.
+   * @param {string} name
+   * @param {(text: string) => boolean} complete
+   */
+  async written(name, complete = (text) => text.endsWith("\n")) {
+    return until(`the shell has written ${name}`, () => {
+      const text = readFileSync(this.path(name), "utf8");
+      return complete(text) && text;
+    });
+  }
+
+  /** @param {string} name */
+  #file(name) {
+    return join(this.dir, name);
+  }
+
+  /** @param {string} name */
+  async #key(name) {
+    const path = this.#file(name);
+    await run(need("ssh-keygen"), ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path]);
+    return path;
+  }
+}
+
+/**
+ * Whether somebody listens on this loopback port.
+ * @param {number} port
+ * @returns {Promise<boolean>}
+ */
+export function listens(port) {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => resolve(true));
+    socket.once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
+  });
+}
