@@ -7,6 +7,15 @@
 //! Nothing here knows a web framework, a database or a remote desktop protocol, spawns a task, or grows without
 //! bound: what a peer does not take is not fetched from the session.
 //!
+//! ```
+//! use guac_protocol::Status;
+//! use guac_tunnel::Outgoing;
+//!
+//! // How a browser learns why its tunnel ended: the close code, and the exact status as the reason.
+//! let close = Outgoing::close(Status::UpstreamNotFound);
+//! assert_eq!(close, Outgoing::Close { code: 1011, reason: "519".into() });
+//! ```
+//!
 //! # Specification
 //! Guacamole manual, "The Guacamole protocol"; the stock gateway's tunnels (`guacamole-common`), its JavaScript
 //! client's `Tunnel.js`, and guacd's `src/guacd/connection.c`.

@@ -68,7 +68,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// # Cancel safety
 /// Dropping the future leaves the session and drops the WebSocket without a close frame.
 pub async fn run_websocket<I, O, E>(
-    mut incoming: I,
+    incoming: I,
     mut outgoing: O,
     uuid: &TunnelUuid,
     link: Link,
@@ -80,6 +80,7 @@ where
     O: Sink<Outgoing, Error = E> + Unpin,
     E: Into<BoxError>,
 {
+    let mut incoming = incoming.fuse();
     let mut source = link.source.fuse();
     let mut inlet = Inlet { decoder: Decoder::new(), sink: link.sink };
     let (tell, told) = oneshot::channel();
@@ -111,17 +112,14 @@ where
     O: Sink<Outgoing, Error = E> + Unpin,
 {
     let farewell = async {
+        // Fails where the browser has closed first: then the transport answers by itself while we read.
+        let sent = outgoing.send(Outgoing::close(status)).await;
+        // Until the end of the connection: the browser's close frame is not the last thing that happens on it.
+        while let Some(Ok(_)) = incoming.next().await {}
         // A sink that has failed once must not be touched again.
-        if outgoing.send(Outgoing::close(status)).await.is_err() {
-            return;
+        if sent.is_ok() {
+            let _ = outgoing.close().await;
         }
-        // Until the browser's own close frame, or the end of the connection.
-        while let Some(Ok(message)) = incoming.next().await {
-            if message == Incoming::Close {
-                break;
-            }
-        }
-        let _ = outgoing.close().await;
     };
     let _ = timeout(limits.close_grace, farewell).await;
 }

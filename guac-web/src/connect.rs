@@ -357,7 +357,18 @@ mod tests {
         assert_eq!((request.identifier.as_str(), request.kind), ("7", Kind::Connection));
         assert_eq!((request.info.width_px, request.info.height_px, request.info.dpi), (1920, 8192, 120));
         assert_eq!(request.info.audio_mimetypes, ["audio/L8", "audio/L16"]);
+        assert_eq!(request.info.image_mimetypes, ["image/png"]);
         assert_eq!(request.info.timezone.as_deref(), Some("Europe/Berlin"));
+    }
+
+    #[test]
+    fn what_a_tunnel_does_not_say_has_the_stock_defaults() {
+        let request =
+            parse("GUAC_DATA_SOURCE=mysql&GUAC_ID=7&GUAC_TYPE=g&GUAC_VIDEO=video%2Fmp4&GUAC_OTHER=x").unwrap();
+        assert_eq!((request.data_source.as_str(), request.kind), ("mysql", Kind::Group));
+        assert_eq!((request.info.width_px, request.info.height_px, request.info.dpi), (1024, 768, 96));
+        assert_eq!(request.info.video_mimetypes, ["video/mp4"]);
+        assert!(request.info.image_mimetypes.is_empty() && request.info.timezone.is_none());
     }
 
     #[test]

@@ -9,6 +9,24 @@
 //! them. Listening, TLS and signals are the embedder's; [`WebApp::serve_connection`] is HTTP with deadlines and limits
 //! over any stream it accepts.
 //!
+//! ```no_run
+//! # async fn example(
+//! #     store: guac_auth_mysql::Store,
+//! #     host: std::sync::Arc<dyn guac_tunnel::SessionHost>,
+//! # ) -> std::io::Result<()> {
+//! use std::time::Duration;
+//!
+//! use guac_web::{WebApp, WebConfig};
+//!
+//! let app = WebApp::new(WebConfig::default(), store, host);
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//! let (stream, peer) = listener.accept().await?;
+//! app.serve_connection(stream, peer).await;
+//! app.drain(Duration::from_secs(10)).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Specification
 //! Guacamole manual, "guacamole-ext" and "REST API"; the stock web application's `org.apache.guacamole.rest` and
 //! `org.apache.guacamole.tunnel` packages.

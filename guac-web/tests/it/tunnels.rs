@@ -120,6 +120,9 @@ async fn a_websocket_opens_the_connection_relays_and_its_history_is_closed() {
     session.say.send(Bytes::from_static(b"4.sync,1.5;")).await.unwrap();
     assert_eq!(text(&mut socket).await, "4.sync,1.5;");
     socket.close(None).await.unwrap();
+    while let Some(message) = socket.next().await {
+        message.expect("closed in an orderly way");
+    }
     session.say.closed().await;
     world.drain().await;
     let history = world.store.connection_history(&Access::operator(), &HistoryQuery::default()).await.unwrap();
@@ -194,6 +197,7 @@ async fn logout_and_kill_end_tunnels_with_a_status() {
         json!({"patches": [{"op": "remove", "identifier": killed, "path": format!("/{killed}")}]})
     );
     assert_eq!(text(&mut socket).await, "close 1002 523");
+    assert!(socket.next().await.is_none(), "closed in an orderly way");
 
     let mut socket = websocket(&served, &query, &[]).await;
     uuid(&mut socket).await;
