@@ -311,6 +311,51 @@ async fn a_server_that_speaks_garbage_ends_its_session_only() {
     assert!(text.contains("not a VNC server"), "{text}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_nothing_or_half_a_greeting_is_not_waited_for_for_ever() {
+    for half in [&b""[..], b"RFB 003.0", b"RFB 003.008\n\x01\x02\0\0"] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut viewer = Viewer::open(port, &[("password", "secret")]);
+        let (mut socket, _) = listener.accept().await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut socket, half).await.unwrap();
+        let text = viewer.until_error(Status::UpstreamNotFound).await;
+        assert!(text.contains("did not answer within 30 s during the handshake"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_up_yet_is_tried_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut viewer = Viewer::open(port, &[("autoretry", "1")]);
+    // The first connection is dropped at once, the second gets an answer.
+    drop(listener.accept().unwrap());
+    let (mut socket, _) = tokio::task::spawn_blocking(move || listener.accept()).await.unwrap().unwrap();
+    socket.write_all(b"RFB 003.008\n\0\0\0\0\x04full").unwrap();
+    let text = viewer.until_error(Status::UpstreamNotFound).await;
+    assert!(text.contains("refused the connection: full"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remote_pointer_is_drawn_by_the_server() {
+    let Some(xvnc) = Xvnc::start(&["-SecurityTypes", "None"]) else { return };
+    xvnc.run("xsetroot", &["-solid", "navy", "-cursor_name", "left_ptr"]);
+    let mut viewer = Viewer::open(xvnc.port, &[("cursor", "remote"), ("force-lossless", "true")]);
+    viewer.until("a picture", |viewer| viewer.canvas.frames > 0).await;
+    viewer.say(&["mouse", "300", "200", "0"]).await;
+    viewer
+        .until("the pointer", |viewer| {
+            let (width, _) = viewer.canvas.size();
+            let pixels = viewer.canvas.pixels();
+            let around = (190..210).flat_map(|y| (290..310).map(move |x| y * width + x));
+            around.filter_map(|at| pixels.get(at)).collect::<std::collections::HashSet<_>>().len() > 1
+        })
+        .await;
+    // Where we are is shown by a dot.
+    assert_eq!(viewer.canvas.cursor, Some((2, 2, 5, 5)));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_ends_the_session_with_a_status_and_no_task() {
     let Some(xvnc) = Xvnc::start(&["-SecurityTypes", "None"]) else { return };
