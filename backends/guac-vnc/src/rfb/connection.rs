@@ -1,6 +1,6 @@
 //! The connection as a whole: input in, events and output out.
 
-use std::{collections::VecDeque, mem};
+use std::{collections::VecDeque, fmt, mem};
 
 use super::{
     Credentials, Encoding, Event, Framebuffer, Limits, RfbError, Security,
@@ -58,7 +58,6 @@ impl Default for Config {
 /// After each call of [`handle_input`](Self::handle_input) and of a command, drain [`poll_event`](Self::poll_event)
 /// and [`poll_transmit`](Self::poll_transmit). While [`wants_turn`](Self::wants_turn), call `handle_input` again (an
 /// empty slice will do) before reading more from the server, and let others run in between.
-#[derive(Debug)]
 pub struct Connection {
     pub(super) config: Config,
     pub(super) phase: Phase,
@@ -100,6 +99,16 @@ pub(super) enum Phase {
     },
     /// An error was returned; nothing more is taken.
     Failed,
+}
+
+/// Without what was or will be sent: clipboards and passwords are among it.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("connected", &self.is_connected())
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Connection {

@@ -1,5 +1,7 @@
 //! From the server's greeting to its desktop (RFC 6143 §7.1 to §7.3, VeNCrypt).
 
+use std::fmt;
+
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
@@ -26,7 +28,7 @@ pub struct Security {
 }
 
 /// User name and password, given when asked for by [`Event::CredentialsNeeded`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Credentials {
     /// Empty where only a password is needed.
     pub username: String,
@@ -34,6 +36,13 @@ pub struct Credentials {
     pub password: SecretString,
     /// Random bytes that nobody else knows, fresh for each connection: keys are made of them.
     pub seed: [u8; 32],
+}
+
+/// The user name only.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
+    }
 }
 
 /// Length of a repeater's greeting answer, padded with zero bytes.
