@@ -31,6 +31,8 @@ pub(crate) struct Member {
     pub(crate) id: UserId,
     pub(crate) info: ClientInfo,
     pub(crate) read_only: bool,
+    /// Held at the last mouse event.
+    pub(crate) buttons: u8,
     pub(crate) private: mpsc::Sender<Private>,
     pub(crate) streams: UserStreams,
     pub(crate) pace: UserPace,
@@ -46,7 +48,7 @@ impl Member {
         private: mpsc::Sender<Private>,
     ) -> Self {
         let (streams, pace) = (UserStreams::default(), UserPace::new());
-        Self { key, id, info, read_only, private, streams, pace, needs_snapshot: false }
+        Self { key, id, info, read_only, buttons: 0, private, streams, pace, needs_snapshot: false }
     }
 
     pub(crate) fn key(&self) -> UserKey {
@@ -274,7 +276,10 @@ impl Core {
             _ if read_only => None,
             InputEvent::Key { keysym, pressed } => Some(Event::Key { user, keysym, pressed }),
             InputEvent::Mouse { x, y, buttons } => {
-                let (x, y) = self.merge_moves(user, (x, y), buttons);
+                let before = self.members.get_mut(&user).map(|member| std::mem::replace(&mut member.buttons, buttons));
+                // Where a button went down or up is what machines act on: only moves give way to later ones.
+                let only_moved = before == Some(buttons);
+                let (x, y) = if only_moved { self.merge_moves(user, (x, y), buttons) } else { (x, y) };
                 self.show_pointer(user, x, y, buttons);
                 Some(Event::Mouse { user, x, y, buttons })
             }
