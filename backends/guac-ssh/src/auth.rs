@@ -70,7 +70,7 @@ impl Login<'_> {
     async fn run(&mut self) -> Result<(), Stop> {
         let none = self.handle.authenticate_none(self.user.clone());
         let result = self.console.run_within(REPLY, none).await??;
-        if let Attempt::In = self.outcome(result).await? {
+        if let Attempt::In = self.outcome(result)? {
             return Ok(());
         }
         if self.params.private_key.is_some() && self.offers(MethodKind::PublicKey) {
@@ -110,20 +110,20 @@ impl Login<'_> {
     }
 
     /// Takes note of an answer. An empty one may mean that the connection is gone.
-    async fn outcome(&mut self, result: AuthResult) -> Result<Attempt, Stop> {
+    fn outcome(&mut self, result: AuthResult) -> Result<Attempt, Stop> {
         self.upstream.show_notes(self.console);
         match result {
             AuthResult::Success => Ok(Attempt::In),
             AuthResult::Failure { remaining_methods, partial_success } => {
-                self.failed(remaining_methods, partial_success).await
+                self.failed(remaining_methods, partial_success)
             }
         }
     }
 
-    async fn failed(&mut self, methods: MethodSet, partial: bool) -> Result<Attempt, Stop> {
+    fn failed(&mut self, methods: MethodSet, partial: bool) -> Result<Attempt, Stop> {
         if methods.is_empty() && self.handle.is_closed() {
-            let end = self.console.run_within(REPLY, &mut *self.handle).await?;
-            return Err(end.err().unwrap_or(SshError::Lost).into());
+            // Why it is closed comes to light when the library's task is waited for.
+            return Err(SshError::Lost.into());
         }
         self.methods = methods;
         Ok(Attempt::Out { partial })
@@ -134,7 +134,7 @@ impl Login<'_> {
         if let Some(certificate) = self.params.public_key.as_deref().and_then(certificate) {
             let attempt = self.handle.authenticate_openssh_cert(self.user.clone(), key, certificate);
             let result = self.console.run_within(REPLY, attempt).await??;
-            return self.outcome(result).await;
+            return self.outcome(result);
         }
         let hash = if key.algorithm().is_rsa() {
             self.console.run_within(REPLY, self.handle.best_supported_rsa_hash()).await??.flatten()
@@ -142,8 +142,9 @@ impl Login<'_> {
             None
         };
         let key = PrivateKeyWithHashAlg::new(key, hash);
-        let result = self.console.run_within(REPLY, self.handle.authenticate_publickey(self.user.clone(), key)).await??;
-        self.outcome(result).await
+        let result =
+            self.console.run_within(REPLY, self.handle.authenticate_publickey(self.user.clone(), key)).await??;
+        self.outcome(result)
     }
 
     /// Reads the private key, asking for its passphrase if the stored one does not open it.
@@ -168,7 +169,7 @@ impl Login<'_> {
         };
         let attempt = self.handle.authenticate_password(self.user.clone(), password.expose_secret());
         let result = self.console.run_within(REPLY, attempt).await??;
-        self.outcome(result).await
+        self.outcome(result)
     }
 
     /// The stored password, once.
@@ -184,7 +185,7 @@ impl Login<'_> {
             let (name, instructions, prompts) = match response {
                 KeyboardInteractiveAuthResponse::Success => return Ok(Attempt::In),
                 KeyboardInteractiveAuthResponse::Failure { remaining_methods, partial_success } => {
-                    return self.failed(remaining_methods, partial_success).await;
+                    return self.failed(remaining_methods, partial_success);
                 }
                 KeyboardInteractiveAuthResponse::InfoRequest { name, instructions, prompts } => {
                     (name, instructions, prompts)

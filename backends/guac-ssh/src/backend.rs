@@ -189,11 +189,11 @@ async fn session(console: &mut Console, params: SshParams, host_keys: Arc<dyn Ho
     let closing = async {
         let _ = handle.disconnect(russh::Disconnect::ByApplication, "", "").await;
         cut.cancel();
-        // Only its end matters: no task of the library is left behind.
-        let _ = (&mut handle).await;
+        // Its end matters: no task of the library is left behind. And it knows why a connection was lost.
+        (&mut handle).await
     };
-    if tokio::time::timeout(CLOSING, closing).await.is_err() {
-        tracing::debug!("SSH connection cut");
+    match (tokio::time::timeout(CLOSING, closing).await, result) {
+        (Ok(Err(reason)), Err(Stop::Failed(SshError::Lost))) => Err(reason.into()),
+        (_, result) => result,
     }
-    result
 }

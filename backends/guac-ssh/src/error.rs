@@ -130,6 +130,7 @@ impl From<russh::Error> for SshError {
             | russh::Error::RecvError
             | russh::Error::KeepaliveTimeout
             | russh::Error::InactivityTimeout => Self::Lost,
+            russh::Error::NoAuthMethod => Self::Refused,
             russh::Error::IO(source) if source.kind() == io::ErrorKind::QuotaExceeded => Self::TooMuch,
             russh::Error::IO(_) => Self::Lost,
             source => Self::Protocol { source },

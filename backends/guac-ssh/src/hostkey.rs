@@ -255,7 +255,9 @@ mod tests {
 
     #[test]
     fn the_parameter_may_be_a_line_or_a_key_but_must_be_one() {
-        for parameter in [FIRST, &format!("ssh-ed25519 {FIRST}"), &format!("h ssh-ed25519 {SECOND}\nh ssh-ed25519 {FIRST}")] {
+        for parameter in
+            [FIRST, &format!("ssh-ed25519 {FIRST}"), &format!("h ssh-ed25519 {SECOND}\nh ssh-ed25519 {FIRST}")]
+        {
             assert_eq!(is_set_key(parameter, &key(FIRST)), Some(true), "{parameter}");
         }
         assert_eq!(is_set_key(SECOND, &key(FIRST)), Some(false));
