@@ -8,7 +8,7 @@ use guac_session::{Hub, Params, UserReceiver, UserSender};
 use guac_ssh::{HostKeyStore, MemoryHostKeys, SshBackend};
 
 /// How long anything may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(12);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) const ENTER: u32 = 0xFF0D;
 pub(crate) const CTRL: u32 = 0xFFE3;
