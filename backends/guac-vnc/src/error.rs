@@ -9,8 +9,10 @@ use crate::rfb::RfbError;
 
 /// What ends a session, from connecting on.
 ///
-/// Until the desktop is open every failure has the status that guacd gives it, `UPSTREAM_NOT_FOUND`, rejected
-/// credentials included (V-026); afterwards it is `UPSTREAM_ERROR`. The message says what really happened.
+/// Each has the status that says what happened, and a sentence. guacd gives all of them `UPSTREAM_NOT_FOUND` until the
+/// desktop is open, rejected credentials included (V-026): a browser can then only say that the name leads nowhere, and
+/// tries again by itself until the account is locked. The difference is deliberate; the test is
+/// `a_wrong_password_ends_the_session_as_unauthorized`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VncError {
@@ -34,7 +36,7 @@ pub enum VncError {
         source: io::Error,
     },
     /// *Upstream.* Nobody listens there, or nobody lets us through.
-    #[error("the VNC server cannot be reached")]
+    #[error("{}", unreached(source))]
     Connect {
         /// The operating system's finding.
         #[source]
@@ -90,14 +92,17 @@ impl VncError {
         match self {
             Self::MissingParameter { .. } => Status::ClientBadRequest,
             Self::UnsupportedParameter { .. } => Status::Unsupported,
-            Self::Resolve { .. }
-            | Self::Connect { .. }
-            | Self::Timeout { .. }
-            | Self::Tls { .. }
-            | Self::CredentialsMissing
-            | Self::Rfb { was_open: false, .. } => Status::UpstreamNotFound,
+            Self::Resolve { .. } => Status::UpstreamNotFound,
+            Self::Connect { source } if source.kind() == io::ErrorKind::ConnectionRefused => {
+                Status::UpstreamUnavailable
+            }
+            Self::Connect { .. } => Status::UpstreamNotFound,
+            Self::Timeout { .. } => Status::UpstreamTimeout,
+            Self::CredentialsMissing => Status::ClientUnauthorized,
+            Self::Rfb { source: RfbError::AuthenticationFailed { .. }, .. } => Status::ClientUnauthorized,
+            Self::Rfb { source: RfbError::Refused { .. }, .. } => Status::UpstreamUnavailable,
+            Self::Tls { .. } | Self::Lost { .. } | Self::Rfb { .. } => Status::UpstreamError,
             Self::TlsSetup { .. } => Status::ServerError,
-            Self::Lost { .. } | Self::Rfb { was_open: true, .. } => Status::UpstreamError,
         }
     }
 
@@ -108,6 +113,14 @@ impl VncError {
             Self::Rfb { source, was_open } => !was_open && matches!(source, RfbError::Closed { .. }),
             _ => false,
         }
+    }
+}
+
+fn unreached(source: &io::Error) -> &'static str {
+    if source.kind() == io::ErrorKind::ConnectionRefused {
+        "the VNC server cannot be reached: nothing listens on that port"
+    } else {
+        "the VNC server cannot be reached"
     }
 }
 

@@ -274,11 +274,11 @@ async fn a_missing_password_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_password_ends_the_session_with_guacds_status() {
+async fn a_wrong_password_ends_the_session_as_unauthorized() {
     let Some(file) = PasswordFile::new("wrong", "s3cret") else { return };
     let Some(xvnc) = Xvnc::start(&["-SecurityTypes", "VncAuth", "-PasswordFile", file.path()]) else { return };
     let mut viewer = Viewer::open(xvnc.port, &[("password", "guess")]);
-    let text = viewer.until_error(Status::UpstreamNotFound).await;
+    let text = viewer.until_error(Status::ClientUnauthorized).await;
     assert!(text.contains("rejected the credentials"), "{text}");
     assert!(!text.contains("guess"));
     let mut viewer = Viewer::open(xvnc.port, &[("password", "s3cret")]);
@@ -288,7 +288,7 @@ async fn a_wrong_password_ends_the_session_with_guacds_status() {
 #[tokio::test(flavor = "multi_thread")]
 async fn unreachable_servers_are_told_apart_in_words() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let text = Viewer::open(free, &[]).until_error(Status::UpstreamNotFound).await;
+    let text = Viewer::open(free, &[]).until_error(Status::UpstreamUnavailable).await;
     assert!(text.contains("cannot be reached"), "{text}");
     let unknown: Params = [("hostname", "no-such-host.invalid")].into_iter().collect();
     let text = Viewer::open_with(unknown).until_error(Status::UpstreamNotFound).await;
@@ -305,7 +305,7 @@ async fn a_server_that_speaks_garbage_ends_its_session_only() {
     let (mut socket, _) = listener.accept().await.unwrap();
     let garbage = vec![0xA5; 10 << 20];
     let (text, _) = tokio::join!(
-        viewer.until_error(Status::UpstreamNotFound),
+        viewer.until_error(Status::UpstreamError),
         tokio::io::AsyncWriteExt::write_all(&mut socket, &garbage)
     );
     assert!(text.contains("not a VNC server"), "{text}");
@@ -319,7 +319,7 @@ async fn a_server_that_says_nothing_or_half_a_greeting_is_not_waited_for_for_eve
         let mut viewer = Viewer::open(port, &[("password", "secret")]);
         let (mut socket, _) = listener.accept().await.unwrap();
         tokio::io::AsyncWriteExt::write_all(&mut socket, half).await.unwrap();
-        let text = viewer.until_error(Status::UpstreamNotFound).await;
+        let text = viewer.until_error(Status::UpstreamTimeout).await;
         assert!(text.contains("did not answer within 30 s during the handshake"), "{text}");
     }
 }
@@ -333,7 +333,7 @@ async fn a_server_that_is_not_up_yet_is_tried_again() {
     drop(listener.accept().unwrap());
     let (mut socket, _) = tokio::task::spawn_blocking(move || listener.accept()).await.unwrap().unwrap();
     socket.write_all(b"RFB 003.008\n\0\0\0\0\x04full").unwrap();
-    let text = viewer.until_error(Status::UpstreamNotFound).await;
+    let text = viewer.until_error(Status::UpstreamUnavailable).await;
     assert!(text.contains("refused the connection: full"), "{text}");
 }
 
@@ -399,11 +399,11 @@ async fn a_certificate_is_verified_pinned_or_ignored() {
     let tls = ["-X509Cert", cert.to_str().unwrap(), "-X509Key", key.to_str().unwrap()];
     let Some(xvnc) = Xvnc::start(&[&server[..], &tls].concat()) else { return };
     let password = ("password", "s3cret");
-    let text = Viewer::open(xvnc.port, &[password]).until_error(Status::UpstreamNotFound).await;
+    let text = Viewer::open(xvnc.port, &[password]).until_error(Status::UpstreamError).await;
     assert!(text.contains("no trusted TLS connection"), "{text}");
     let wrong = "00".repeat(32);
     let mut viewer = Viewer::open(xvnc.port, &[password, ("cert-fingerprints", &wrong)]);
-    viewer.until_error(Status::UpstreamNotFound).await;
+    viewer.until_error(Status::UpstreamError).await;
     for trust in [("cert-fingerprints", fingerprint.as_str()), ("ignore-cert", "true")] {
         let mut viewer = Viewer::open(xvnc.port, &[password, trust]);
         viewer.until("a picture", |viewer| viewer.canvas.frames > 0).await;
@@ -423,6 +423,6 @@ async fn a_server_with_anonymous_tls_and_passwords_is_used_by_password() {
     let arguments = ["-SecurityTypes", "TLSVnc", "-PasswordFile", file.path()];
     let Some(xvnc) = Xvnc::start(&arguments) else { return };
     let mut viewer = Viewer::open(xvnc.port, &[("password", "s3cret")]);
-    let text = viewer.until_error(Status::UpstreamNotFound).await;
+    let text = viewer.until_error(Status::UpstreamError).await;
     assert!(text.contains("no way to authenticate"), "{text}");
 }
