@@ -169,3 +169,63 @@ impl<'a> Arg<'a> for Rest<'a> {
         Ok(Self(arguments.collect()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::{ArgumentError, ClientInstruction, Decoder, InstructionWriter, ServerInstruction};
+
+    fn client(text: &str) -> Result<String, ArgumentError> {
+        let mut decoder = Decoder::new();
+        decoder.feed(text.as_bytes()).unwrap();
+        let instruction = decoder.next_instruction().unwrap().unwrap();
+        ClientInstruction::try_from(&instruction).map(|typed| format!("{typed:?}"))
+    }
+
+    #[test]
+    fn missing_and_wrong_arguments_are_errors() {
+        assert_eq!(client("3.key,2.97;"), Err(ArgumentError::Missing { opcode: "key", name: "pressed" }));
+        for wrong in ["3.key,1.x,1.1;", "3.key,2.-1,1.1;", "4.size,0.,1.1;", "4.size,11.99999999999,1.1;"] {
+            assert!(matches!(client(wrong), Err(ArgumentError::Invalid { .. })), "{wrong}");
+        }
+        assert_eq!(client("7.unknown;"), Err(ArgumentError::UnknownOpcode));
+        assert!(client("3.key,2.97,1.1,5.extra;").is_ok());
+    }
+
+    #[test]
+    fn numbers_may_be_negative_broken_or_have_an_exponent() {
+        let mouse = client("5.mouse,3.-10,6.12.875,1.0;").unwrap();
+        assert!(mouse.contains("x: -10") && mouse.contains("y: 12"), "{mouse}");
+        let touch = client("5.touch,1.0,1.1,1.2,1.3,1.4,3.0.5,4.5e-1;").unwrap();
+        assert!(touch.contains("force: 0.5"), "{touch}");
+        for bad in ["3.NaN", "3.inf", "5.1e999"] {
+            assert!(client(&format!("5.touch,1.0,1.1,1.2,1.3,1.4,1.0,{bad};")).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_arguments_of_any_opcode_are_read_or_refused(
+            opcode in prop::sample::select(vec![
+                "ack", "argv", "audio", "blob", "cfill", "clipboard", "connect", "copy", "cursor", "end", "error", "img",
+                "key", "mouse", "move", "msg", "rect", "select", "set", "shade", "size", "sync", "touch",
+            ]),
+            arguments in prop::collection::vec("-?[0-9]{0,12}|.{0,8}", 0..10),
+        ) {
+            let mut bytes = Vec::new();
+            arguments.iter().fold(InstructionWriter::new(&mut bytes, opcode), |w, text| w.text(text)).end();
+            let mut decoder = Decoder::new();
+            decoder.feed(&bytes).unwrap();
+            let instruction = decoder.next_instruction().unwrap().unwrap();
+            let missing = |error| matches!(error, ArgumentError::Missing { .. });
+            let given = arguments.len();
+            if ClientInstruction::try_from(&instruction).is_err_and(missing) {
+                prop_assert!(given < 7);
+            }
+            if ServerInstruction::try_from(&instruction).is_err_and(missing) {
+                prop_assert!(given < 9);
+            }
+        }
+    }
+}

@@ -123,6 +123,36 @@ mod tests {
     }
 
     #[test]
+    fn every_status_has_the_http_status_and_close_code_of_the_stock_gateway() {
+        let table = [
+            (0x0000, 200, 1000),
+            (0x0100, 501, 1011),
+            (0x0200, 500, 1011),
+            (0x0201, 503, 1008),
+            (0x0202, 504, 1011),
+            (0x0203, 502, 1011),
+            (0x0204, 404, 1002),
+            (0x0205, 409, 1008),
+            (0x0206, 404, 1002),
+            (0x0207, 502, 1011),
+            (0x0208, 502, 1011),
+            (0x0209, 409, 1008),
+            (0x020A, 408, 1002),
+            (0x020B, 404, 1002),
+            (0x0300, 400, 1002),
+            (0x0301, 403, 1008),
+            (0x0303, 403, 1008),
+            (0x0308, 408, 1002),
+            (0x030D, 413, 1009),
+            (0x030F, 415, 1003),
+            (0x031D, 429, 1008),
+        ];
+        let ours: Vec<_> =
+            Status::ALL.iter().map(|status| (status.code(), status.http(), status.websocket())).collect();
+        assert_eq!(ours, table);
+    }
+
+    #[test]
     fn unauthorized_is_http_403_as_in_the_stock_gateway() {
         assert_eq!(Status::ClientUnauthorized.http(), 403);
         assert_eq!(Status::ClientUnauthorized.websocket(), 1008);

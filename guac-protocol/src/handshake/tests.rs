@@ -115,3 +115,35 @@ fn versions_between_and_above_the_known_ones_fall_back() {
     assert_eq!(ProtocolVersion::from_token("hostname"), None);
     assert_eq!(ProtocolVersion::from_token("VERSION_1_0"), None);
 }
+
+#[test]
+fn what_is_not_said_has_defaults_and_an_unknown_version_no_capability() {
+    let connect = |version: &str| {
+        let mut server = ServerHandshake::new();
+        drive(b"6.select,3.vnc;", |i| server.handle_instruction(i)).unwrap();
+        server.offer(&["hostname"], &mut Vec::new()).unwrap();
+        let said = format!("4.size,3.640,3.480;4.name,0.;8.timezone,0.;7.connect,{}.{version},1.h;", version.len());
+        let ServerStep::Connect { info, .. } = drive(said.as_bytes(), |i| server.handle_instruction(i)).unwrap() else {
+            panic!("connect ends the handshake");
+        };
+        info
+    };
+    let info = connect("");
+    assert_eq!((info.width_px, info.height_px, info.dpi), (640, 480, 96));
+    assert_eq!((info.name, info.timezone, info.version), (None, None, ProtocolVersion::V1_0_0));
+    assert_eq!(connect("nonsense").version, ProtocolVersion::Unknown);
+    assert!(ProtocolVersion::Unknown < ProtocolVersion::V1_1_0);
+}
+
+#[test]
+fn while_a_client_waits_the_end_and_anything_else_are_told_apart() {
+    let wait = |said: &[u8]| {
+        let mut client = ClientHandshake::start(&Selection::Protocol("vnc".into()), &mut Vec::new());
+        drive(said, |i| client.handle_instruction(i))
+    };
+    assert_eq!(wait(b"3.nop;").unwrap(), ClientStep::Continue);
+    assert_eq!(wait(b"10.disconnect;").unwrap_err(), HandshakeError::Disconnected);
+    for other in [&b"4.sync,1.1;"[..], b"5.ready,2.$a;", b"7.unknown;"] {
+        assert!(matches!(wait(other).unwrap_err(), HandshakeError::Unexpected { expected: "args", .. }));
+    }
+}
