@@ -142,6 +142,17 @@ mod tests {
     }
 
     #[test]
+    fn a_setting_at_the_limit_passes_and_one_byte_more_is_refused() {
+        let rules = StreamRules { argv: &["password"], ..StreamRules::new(true, 0) };
+        for (extra, expected) in [(0, Status::Success), (1, Status::ClientOverrun)] {
+            let mut streams = UserStreams::default();
+            assert_eq!(streams.open(open(StreamKind::Argv, 0, "password"), &rules, false).status, Status::Success);
+            let (answer, _) = streams.blob(StreamIndex(0), vec![b'x'; 16_384 + extra], &rules);
+            assert_eq!(answer.status, expected);
+        }
+    }
+
+    #[test]
     fn a_user_may_have_16_streams_open_and_not_17() {
         let rules = StreamRules::new(true, 0);
         let mut streams = UserStreams::default();

@@ -20,6 +20,7 @@ enum Act {
     Noise(u32),
     Clipboard(&'static str),
     Title(&'static str),
+    Setting(&'static str),
     Require,
     Fail,
     Panic,
@@ -67,6 +68,7 @@ impl Backend for Scripted {
                         }
                         Act::Clipboard(text) => stage.send_clipboard(text),
                         Act::Title(title) => stage.set_title(title),
+                        Act::Setting(value) => stage.publish_argv("font-size", value),
                         Act::Require => drop(stage.require(&["password"])),
                         Act::Fail => return Err(SessionEnd::new(Status::UpstreamError, "the machine broke off")),
                         Act::Panic => panic!("scripted panic"),
@@ -341,4 +343,95 @@ async fn a_quiet_session_says_nop_every_five_seconds() {
     }
     assert_eq!(start.elapsed().as_secs(), 15);
     let _keep = Arc::new(machine);
+}
+
+#[tokio::test]
+async fn others_see_where_a_users_pointer_is() {
+    let mut machine = machine();
+    let (id, owner) = machine.hub.open("scripted", Params::default(), modern("Ann")).unwrap();
+    let (mut listen, _speak) = owner.split();
+    // Who joins gets nothing before there is a picture.
+    machine.acts.send(Act::Fill(ALL, 3)).await.unwrap();
+    let mut joiner = machine.hub.join(&id, Params::default(), modern("Bob")).await.unwrap();
+    say(&mut joiner, "5.mouse,2.10,2.20,1.1;").await.unwrap();
+    assert!(matches!(machine.heard.recv().await, Some(Event::Mouse { x: 10, y: 20, buttons: 1, .. })));
+    receive(&mut listen, &mut Canvas::new(), |_, text| text.contains("5.mouse,2.10,2.20,1.1,")).await;
+    machine.acts.send(Act::Title("last")).await.unwrap();
+    let (mut listen, _speak) = joiner.split();
+    let text = receive(&mut listen, &mut Canvas::new(), |_, text| text.contains("4.last;")).await;
+    assert!(!text.contains("5.mouse"), "one's own pointer is known: {text}");
+}
+
+#[tokio::test]
+async fn an_old_client_gets_no_prompt_and_no_notices() {
+    let machine = machine();
+    let old = ClientInfo { version: ProtocolVersion::V1_1_0, ..modern("Ann") };
+    let (id, owner) = machine.hub.open("scripted", Params::default(), old).unwrap();
+    let (mut listen, _speak) = owner.split();
+    machine.acts.send(Act::Require).await.unwrap();
+    let mut joiner = machine.hub.join(&id, Params::default(), modern("Bob")).await.unwrap();
+    machine.acts.send(Act::Fill(ALL, 3)).await.unwrap();
+    while !joiner.recv().await.unwrap().ends_with(b";") {}
+    drop(joiner);
+    machine.acts.send(Act::Title("last")).await.unwrap();
+    let text = receive(&mut listen, &mut Canvas::new(), |_, text| text.contains("4.last;")).await;
+    assert!(!text.contains("required") && !text.contains("3.msg"), "{text}");
+}
+
+#[tokio::test]
+async fn webp_goes_out_only_while_every_user_shows_it() {
+    let machine = machine();
+    let (id, owner) = machine.hub.open("scripted", Params::default(), modern("Ann")).unwrap();
+    let (mut listen, _speak) = owner.split();
+    let mut first = Canvas::new();
+    machine.acts.send(Act::Noise(1)).await.unwrap();
+    receive(&mut listen, &mut first, |canvas, _| canvas.frames > 0).await;
+    assert!(first.mimetypes.iter().any(|mimetype| mimetype == "image/webp"), "{:?}", first.mimetypes);
+
+    let plain = ClientInfo { image_mimetypes: vec!["image/png".into()], ..modern("Bob") };
+    let (mut joiner, _speak) = machine.hub.join(&id, Params::default(), plain).await.unwrap().split();
+    let mut second = Canvas::new();
+    receive(&mut joiner, &mut second, |canvas, _| canvas.frames > 0).await;
+    machine.acts.send(Act::Noise(2)).await.unwrap();
+    let frames = second.frames;
+    receive(&mut joiner, &mut second, |canvas, _| canvas.frames > frames).await;
+    assert!(second.mimetypes.iter().all(|mimetype| mimetype != "image/webp"), "{:?}", second.mimetypes);
+}
+
+#[tokio::test]
+async fn copying_and_pasting_can_be_switched_off() {
+    let machine = machine();
+    let off: Params = [("disable-copy", "true"), ("disable-paste", "true")].into_iter().collect();
+    let (_, mut owner) = machine.hub.open("scripted", off, modern("Ann")).unwrap();
+    say(&mut owner, "9.clipboard,1.0,10.text/plain;").await.unwrap();
+    machine.acts.send(Act::Clipboard("secret")).await.unwrap();
+    let (mut listen, speak) = owner.split();
+    let mut text =
+        receive(&mut listen, &mut Canvas::new(), |_, text| text.contains("3.ack,1.0,16.clipboard is off,3.256;")).await;
+    machine.acts.send(Act::Title("last")).await.unwrap();
+    text += &receive(&mut listen, &mut Canvas::new(), |_, text| text.contains("4.last;")).await;
+    assert!(!text.contains("9.clipboard"), "{text}");
+    drop(speak);
+}
+
+#[tokio::test]
+async fn a_joiner_is_told_the_settings_in_force() {
+    let machine = machine();
+    let (id, owner) = machine.hub.open("scripted", Params::default(), modern("Ann")).unwrap();
+    let (mut listen, _speak) = owner.split();
+    machine.acts.send(Act::Setting("24")).await.unwrap();
+    machine.acts.send(Act::Fill(ALL, 3)).await.unwrap();
+    let told = "4.argv,1.5,10.text/plain,9.font-size;";
+    receive(&mut listen, &mut Canvas::new(), |canvas, text| canvas.frames > 0 && text.contains(told)).await;
+    let (mut joiner, _speak) = machine.hub.join(&id, Params::default(), modern("Bob")).await.unwrap().split();
+    let text = receive(&mut joiner, &mut Canvas::new(), |canvas, _| canvas.frames > 0).await;
+    assert!(text.contains(told), "{text}");
+}
+
+#[tokio::test]
+async fn answers_to_what_is_sent_to_all_are_ignored() {
+    let mut machine = machine();
+    let (_, mut owner) = machine.hub.open("scripted", Params::default(), modern("Ann")).unwrap();
+    say(&mut owner, "3.ack,1.1,2.OK,1.0;3.ack,1.3,2.no,3.768;3.key,2.97,1.1;").await.unwrap();
+    assert!(matches!(machine.heard.recv().await, Some(Event::Key { keysym: 97, .. })));
 }
