@@ -179,6 +179,45 @@ mod tests {
     }
 
     #[test]
+    fn every_token_of_a_login_and_a_connection_is_set() {
+        let password = SecretString::from("p4ss");
+        let mut tokens = Tokens::for_login(LoginTokens {
+            username: "ann",
+            password: Some(&password),
+            client_address: "192.0.2.7",
+            client_hostname: "desk.example",
+        });
+        let connection = Connection {
+            key: "7".parse().unwrap(),
+            name: "web".to_owned(),
+            parent: None,
+            protocol: "ssh".to_owned(),
+            attributes: crate::ConnectionAttributes::default(),
+            last_active: None,
+        };
+        let parameters: Parameters = [("hostname", "h.example")].into_iter().collect();
+        let now = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_709_254_923);
+        tokens.set_connection(&connection, &parameters, Uuid::nil(), Some("Europe/Berlin"), now);
+        for (token, value) in [
+            ("GUAC_USERNAME", "ann"),
+            ("GUAC_PASSWORD", "p4ss"),
+            ("GUAC_CLIENT_ADDRESS", "192.0.2.7"),
+            ("GUAC_CLIENT_HOSTNAME", "desk.example"),
+            ("GUAC_DATE", "20240301"),
+            ("GUAC_TIME", "020203"),
+            ("JDBC_STARTDATE", "20240301"),
+            ("JDBC_STARTTIME", "020203"),
+            ("JDBC_CONNECTION_ID", "7"),
+            ("JDBC_CONNECTION_NAME", "web"),
+            ("JDBC_PROTOCOL", "ssh"),
+            ("JDBC_HOSTNAME", "h.example"),
+            ("HISTORY_UUID", "00000000-0000-0000-0000-000000000000"),
+        ] {
+            assert_eq!(tokens.filter(&format!("${{{token}}}")), value, "{token}");
+        }
+    }
+
+    #[test]
     fn set_tokens_are_replaced_and_others_stay() {
         assert_eq!(tokens().filter("x${A}y${C}z"), "xalphay${C}z");
         assert_eq!(tokens().filter("${A"), "${A");
