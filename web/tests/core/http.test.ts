@@ -134,7 +134,12 @@ describe("HttpTunnel", () => {
 
   it.each([
     ["its own status", new Response("", { status: 403, headers: { "Guacamole-Status-Code": "769", "Guacamole-Error-Message": "no" } }), Status.CLIENT_UNAUTHORIZED, true],
-    ["an HTTP status", new Response("", { status: 503 }), Status.SERVER_BUSY, false],
+    ["400 alone", new Response("", { status: 400 }), Status.CLIENT_BAD_REQUEST, false],
+    ["403 alone", new Response("", { status: 403 }), Status.CLIENT_FORBIDDEN, false],
+    ["404 alone", new Response("", { status: 404 }), Status.RESOURCE_NOT_FOUND, false],
+    ["429 alone", new Response("", { status: 429 }), Status.CLIENT_TOO_MANY, false],
+    ["503 alone", new Response("", { status: 503 }), Status.SERVER_BUSY, false],
+    ["500 alone", new Response("", { status: 500 }), Status.SERVER_ERROR, false],
   ])("fails to open with %s", async (_, response, code, stated) => {
     const tunnel = new HttpTunnel("http://gateway.test/tunnel");
     const seen = new Observer(tunnel);
