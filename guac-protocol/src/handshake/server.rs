@@ -116,6 +116,9 @@ fn describe<'a>(info: &mut ClientInfo, instruction: &Instruction<'a>) -> Result<
     let typed = match ClientInstruction::try_from(instruction) {
         Ok(typed) => typed,
         Err(ArgumentError::UnknownOpcode) => return Ok(None),
+        // As empty: guacamole-lite sends the opcode alone where it knows no zone.
+        Err(ArgumentError::Missing { opcode: "timezone", .. }) => ClientInstruction::Timezone { name: "" },
+        Err(ArgumentError::Missing { opcode: "name", .. }) => ClientInstruction::Name { name: "" },
         Err(error) => return Err(error.into()),
     };
     let owned = |types: Rest<'_>| types.0.into_iter().map(str::to_owned).collect();

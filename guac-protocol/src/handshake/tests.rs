@@ -147,3 +147,14 @@ fn while_a_client_waits_the_end_and_anything_else_are_told_apart() {
         assert!(matches!(wait(other).unwrap_err(), HandshakeError::Unexpected { expected: "args", .. }));
     }
 }
+
+#[test]
+fn a_time_zone_and_a_name_without_argument_are_none() {
+    let mut server = ServerHandshake::new();
+    drive(b"6.select,3.ssh;", |i| server.handle_instruction(i)).unwrap();
+    server.offer(&[], &mut Vec::new()).unwrap();
+    let said = b"8.timezone,3.UTC;8.timezone;4.name;7.connect,13.VERSION_1_1_0;";
+    let step = drive(said, |i| server.handle_instruction(i)).unwrap();
+    let ServerStep::Connect { info, .. } = step else { panic!("{step:?}") };
+    assert_eq!((info.timezone, info.name), (None, None));
+}
