@@ -1,7 +1,33 @@
-//! What tests share: a model of a client's screen, and real servers to test against.
+//! What tests share: a model of a client's screen, the daemon itself, real servers to point it at, and clients to use
+//! it with. Everything blocks, listens on loopback only, and ends with the test.
 
-#![expect(clippy::cast_possible_wrap, reason = "pictures in tests are far below 2^63 pixels")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::missing_panics_doc,
+    clippy::cast_possible_wrap,
+    reason = "fixtures fail as tests do, by panicking, and pictures in tests are far below 2^63 pixels"
+)]
 
 mod canvas;
+mod daemon;
+mod guac_client;
+mod http;
+mod mariadb;
+mod process;
+mod sshd;
+mod tls;
+mod transport;
+mod xvnc;
 
 pub use canvas::Canvas;
+pub use daemon::{ADMIN_PASSWORD, Daemon, Home, Stopped, Usage};
+pub use guac_client::{ENTER, GuacClient};
+pub use http::{Answer, request};
+pub use mariadb::MariaDb;
+pub use process::{PATIENCE, Running, find, missing, wait_until};
+pub use sshd::Sshd;
+pub use tls::{Authority, trusting};
+pub use transport::{Received, TcpTransport, Transport, WebSocketTransport, web_socket};
+pub use xvnc::Xvnc;

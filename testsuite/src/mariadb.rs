@@ -1,0 +1,86 @@
+//! A real MariaDB that talks TLS only.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::process::{Running, find, missing, on_free_port, until_logged};
+use crate::tls::Authority;
+
+/// A server with an empty database `guac`, an account for it, and a certificate for `localhost`.
+#[derive(Debug)]
+pub struct MariaDb {
+    _server: Running,
+    dir: TempDir,
+    port: u16,
+}
+
+impl MariaDb {
+    /// Starts one. `None`, loudly, where it is not installed.
+    #[must_use]
+    pub fn start() -> Option<Self> {
+        let (Some(program), Some(install)) = (find("mariadbd"), find("mariadb-install-db")) else {
+            missing("mariadb-server");
+            return None;
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        let as_root = (fs::metadata("/proc/self").unwrap().uid() == 0).then_some("--user=root");
+        let data = format!("--datadir={}", path("data"));
+        let mut command = Command::new(install);
+        command.args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal", &data]);
+        let made = command.args(as_root).env("TMPDIR", dir.path()).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+
+        let authority = Authority::new("the right authority");
+        authority.write(&dir.path().join("ca.pem"));
+        Authority::new("another authority").write(&dir.path().join("other-ca.pem"));
+        let (certificate, key) = authority.certify(dir.path(), "localhost");
+        let init = "CREATE DATABASE guac;\nCREATE USER 'guac'@'%' IDENTIFIED BY 'canary-database-password';\n\
+                    GRANT ALL ON guac.* TO 'guac'@'%';\n";
+        fs::write(path("init.sql"), init).unwrap();
+
+        let (server, port) = on_free_port("mariadbd", |port| {
+            let log = fs::File::create(path("log")).unwrap();
+            let mut command = Command::new(&program);
+            command
+                .args(["--no-defaults", &data, "--bind-address=127.0.0.1", "--skip-name-resolve"])
+                .args(["--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0"])
+                .args(["--innodb-flush-method=nosync", "--require-secure-transport=ON"])
+                .args([format!("--port={port}"), format!("--socket={}", path("sock"))])
+                .args([format!("--pid-file={}", path("pid")), format!("--init-file={}", path("init.sql"))])
+                .args([format!("--ssl-cert={}", certificate.display()), format!("--ssl-key={}", key.display())])
+                .args(as_root)
+                // A starting server removes what it takes for its own leftovers, and others share the default.
+                .env("TMPDIR", dir.path())
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log);
+            let mut server = Running::spawn(&mut command);
+            until_logged(&mut server, &dir.path().join("log"), "ready for connections")?;
+            Ok((server, port))
+        });
+        Some(Self { _server: server, dir, port })
+    }
+
+    /// A URL to the database; `query` begins with `?` or is empty.
+    #[must_use]
+    pub fn url(&self, host: &str, query: &str) -> String {
+        format!("mysql://guac:canary-database-password@{host}:{}/guac{query}", self.port)
+    }
+
+    /// Certificate of the authority that signed the server's.
+    #[must_use]
+    pub fn ca(&self) -> PathBuf {
+        self.dir.path().join("ca.pem")
+    }
+
+    /// Certificate of an authority that did not.
+    #[must_use]
+    pub fn other_ca(&self) -> PathBuf {
+        self.dir.path().join("other-ca.pem")
+    }
+}

@@ -1,0 +1,12 @@
+//! The whole system: the real daemon against real servers, used by real clients.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do, by panicking")]
+
+mod clients;
+mod crash;
+mod database;
+mod failures;
+mod hostile;
+mod operation;
+mod secrets;
+mod sessions;
