@@ -85,6 +85,7 @@ suite("terminal", "a terminal", SSH, (world) => {
 
   world.test("takes AltGr characters, dead keys and input methods", async () => {
     await typeLine(page, "cat > typed");
+    await sshd.opened("typed");
     const keys = await page.context().newCDPSession(page);
     const key = (type, values) => keys.send("Input.dispatchKeyEvent", { type, ...values });
     const altGr = { key: "AltGraph", code: "AltRight", windowsVirtualKeyCode: 225, location: 2 };
@@ -108,6 +109,7 @@ suite("terminal", "a terminal", SSH, (world) => {
 
   world.test("lets go of modifiers when the page loses the keyboard", async () => {
     await typeLine(page, "cat > modifiers");
+    await sshd.opened("modifiers");
     await page.keyboard.down("Control");
     await page.keyboard.down("Shift");
     // The keys go up somewhere else: no event tells.
@@ -129,6 +131,7 @@ suite("terminal", "a terminal", SSH, (world) => {
 
   world.test("pastes local text with one combination", async () => {
     await typeLine(page, "cat > pasted");
+    await sshd.opened("pasted");
     await page.evaluate(() => navigator.clipboard.writeText("Grüße, 漢字 und 😀"));
     await page.keyboard.press("Control+Shift+V");
     await page.keyboard.press("Enter");
@@ -138,6 +141,7 @@ suite("terminal", "a terminal", SSH, (world) => {
 
   world.test("asks before it pastes several lines", async () => {
     await typeLine(page, "cat > lines");
+    await sshd.opened("lines");
     await page.evaluate(() => navigator.clipboard.writeText("one\ntwo\nthree\n"));
     await page.keyboard.press("Control+Shift+V");
     const dialog = page.getByRole("dialog", { name: "Paste 3 lines?" });

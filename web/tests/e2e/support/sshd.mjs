@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
@@ -53,6 +53,8 @@ export class Sshd {
       "UsePAM no",
       "PasswordAuthentication no",
       "PermitRootLogin prohibit-password",
+      // Bash reads the start-up file of the person who runs the tests only in what it takes for a first shell.
+      "SetEnv SHLVL=2",
       // Tests open sessions faster than people.
       "MaxStartups 100",
       `ForceCommand cd '${this.home}' && exec env -i ${shell.join(" ")}`,
@@ -93,6 +95,15 @@ export class Sshd {
       const text = readFileSync(this.path(name), "utf8");
       return complete(text) && text;
     });
+  }
+
+  /**
+   * Waits until a shell has opened this file, as `cat > name` does. What is typed before that belongs to the shell's
+   * own line editor, which has other rules: an Enter there ends no line of `cat`.
+   * @param {string} name
+   */
+  async opened(name) {
+    await until(`the shell has opened ${name}`, () => existsSync(this.path(name)));
   }
 
   /** @param {string} name */

@@ -18,6 +18,7 @@ export async function until(what, condition) {
   for (;;) {
     try {
       const result = await condition();
+      last = undefined;
       if (result) return /** @type {NonNullable<T>} */ (result);
     } catch (error) {
       last = error;

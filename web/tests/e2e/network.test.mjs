@@ -1,0 +1,77 @@
+// Lost networks and a gateway that dies: the page says so, loses nothing silently, and comes back.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { before } from "node:test";
+
+import { clientUrl, connected, look, signIn, typeLine } from "./support/browser.mjs";
+import { SSH } from "./support/needs.mjs";
+import { Network } from "./support/network.mjs";
+import { suite, USER } from "./support/suite.mjs";
+import { until } from "./support/until.mjs";
+
+/** What a browser says about a network that is not there. */
+const LOST = [/net::ERR_/, /WebSocket connection to .* failed/];
+
+suite("network", "a network that fails", SSH, (world) => {
+  const { browser, daemon, sshd } = world;
+  const network = new Network();
+  let page;
+
+  const inState = (state) => page.locator(`main.client[data-state="${state}"]`).waitFor();
+
+  before(async () => {
+    await sshd.start();
+    await daemon.addUser(USER.name, USER.password, "--admin");
+    const id = await daemon.addConnection("web-1", "ssh", sshd.parameters);
+    await daemon.serve();
+    world.atEnd(() => network.stop());
+    page = await browser.page({ expected: LOST });
+    await page.goto(clientUrl(await network.start(daemon.url), id));
+    await signIn(page, USER);
+    await connected(page);
+  });
+
+  world.test("refuses keys visibly while nothing arrives, and replays none", async () => {
+    await typeLine(page, "cat > held");
+    await sshd.opened("held");
+    await typeLine(page, "before");
+    await sshd.written("held");
+    network.hold();
+    await inState("frozen");
+    await page.getByText("Waiting for the gateway…").waitFor();
+    await page.keyboard.type("lost");
+    await page.getByText("Keys do not arrive now").waitFor();
+    await look(page, "network-frozen");
+    network.release();
+    await inState("connected");
+    await typeLine(page, "after");
+    await page.keyboard.press("Control+d");
+    assert.equal(await sshd.written("held", (text) => text.endsWith("after\n")), "before\nafter\n");
+  });
+
+  world.test("comes back by itself after every connection was cut", async () => {
+    network.cut();
+    await inState("reconnecting");
+    await connected(page);
+    await typeLine(page, "echo back > back");
+    await sshd.written("back");
+    assert.equal(await page.getByLabel("User name").count(), 0);
+  });
+
+  world.test("asks for the login over the picture after the gateway was killed, and goes on", async () => {
+    await typeLine(page, "trap 'echo gone > gone' HUP; echo set > set");
+    await sshd.written("set");
+    await daemon.kill();
+    await inState("reconnecting");
+    await page.getByRole("alertdialog").waitFor();
+    await look(page, "network-killed");
+    await daemon.serve();
+    await page.getByText("Your login ended. Sign in to go on where you were.").waitFor();
+    await look(page, "network-login");
+    await signIn(page, USER);
+    await connected(page);
+    await typeLine(page, "echo again > again");
+    await sshd.written("again");
+    await until("the shell of the first session has ended", () => existsSync(sshd.path("gone")));
+  });
+});
