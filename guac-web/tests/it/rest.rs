@@ -1,5 +1,7 @@
+use std::time::{Duration, SystemTime};
+
 use axum::http::StatusCode;
-use guac_auth_mysql::{Access, ConnectionGroupType, NewConnection, NewConnectionGroup};
+use guac_auth_mysql::{Access, ConnectionGroupType, Holder, NewConnection, NewConnectionGroup, NewConnectionRecord};
 use serde_json::{Value, json};
 
 use crate::support::{ANN_PASSWORD, World, world};
@@ -149,7 +151,7 @@ async fn groups_and_their_members_are_listed() {
     let world = world().await;
     let operator = Access::operator();
     world.store.create_user_group(&operator, "ops/night", false, &Default::default()).await.unwrap();
-    let ann = guac_auth_mysql::Holder::User("ann".into());
+    let ann = Holder::User("ann".into());
     world.store.update_group_members(&operator, "ops/night", &[ann], &[]).await.unwrap();
     let admin = world.token_of("admin").await;
     let group = json!({"identifier": "ops/night", "disabled": false, "attributes": {}});
@@ -164,8 +166,13 @@ async fn groups_and_their_members_are_listed() {
 async fn users_change_their_password_with_the_old_one_only() {
     let world = world().await;
     let operator = Access::operator();
+    let body = json!({"oldPassword": ANN_PASSWORD, "newPassword": "fresh"}).to_string();
+    let unprivileged = world.token_of("ann").await;
+    let headers = [("guacamole-token", unprivileged.as_str()), ("content-type", "application/json")];
+    let refused = world.call("PUT", "/api/session/data/mysql/self/password", &headers, &body).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "changing it takes UPDATE on oneself");
     let update = guac_auth_mysql::Permission::User("ann".into(), guac_auth_mysql::ObjectPermission::Update);
-    let holder = guac_auth_mysql::Holder::User("ann".into());
+    let holder = Holder::User("ann".into());
     world.store.update_permissions(&operator, &holder, &[update], &[]).await.unwrap();
     let ann = world.token_of("ann").await;
     let headers = [("guacamole-token", ann.as_str()), ("content-type", "application/json")];
@@ -222,4 +229,62 @@ async fn what_is_not_there_and_what_is_not_done_are_json_errors() {
     let huge = "x".repeat(3 * 1024 * 1024);
     let answer = world.call("PATCH", "/api/session/data/mysql/activeConnections", &headers, &huge).await;
     assert!(answer.status.is_client_error());
+}
+
+#[tokio::test]
+async fn history_is_told_whole_searched_and_ordered() {
+    let world = world().await;
+    let (ann, admin) = (world.token_of("ann").await, world.token_of("admin").await);
+    let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_709_294_400);
+    let mut records = Vec::new();
+    for (number, (name, connection)) in [("shell", world.shell), ("hidden", world.hidden)].into_iter().enumerate() {
+        let record = NewConnectionRecord {
+            user: None,
+            username: "ann",
+            remote_host: Some("192.0.2.1"),
+            connection: Some(connection),
+            connection_name: name,
+            sharing_profile: None,
+        };
+        let begin = start + Duration::from_secs(60 * number as u64);
+        records.push(world.store.open_connection_record(&record, begin).await.unwrap());
+    }
+    world.store.close_connection_record(records[0].key, start + Duration::from_secs(30)).await.unwrap();
+    let first = json!({
+        "identifier": records[0].key.to_string(), "uuid": records[0].uuid.to_string(),
+        "connectionIdentifier": world.shell.to_string(), "connectionName": "shell",
+        "sharingProfileIdentifier": null, "sharingProfileName": null,
+        "startDate": 1_709_294_400_000_i64, "endDate": 1_709_294_430_000_i64,
+        "remoteHost": "192.0.2.1", "username": "ann", "active": false, "attributes": {}, "logs": {},
+    });
+    let all = data(&world, &admin, "history/connections").await;
+    assert_eq!((all.as_array().unwrap().len(), &all[1]), (2, &first), "newest first");
+    assert_eq!((&all[0]["connectionName"], &all[0]["endDate"]), (&json!("hidden"), &json!(null)));
+    assert_eq!(data(&world, &admin, "history/connections?order=startDate").await[0], first);
+    assert_eq!(data(&world, &admin, "history/connections?contains=ann&contains=SHE").await, json!([first.clone()]));
+    assert_eq!(data(&world, &admin, "history/connections?contains=2024-02").await, json!([]));
+    assert_eq!(data(&world, &admin, &format!("history/connections/{}", records[0].key)).await, first);
+    assert_eq!(data(&world, &admin, &format!("connections/{}/history", world.shell)).await, json!([first]));
+    assert_eq!(world.get(&admin, "data/mysql/history/connections/4711").await.status, 404);
+    assert_eq!(data(&world, &admin, "users/ann/history").await[0]["username"], "ann");
+    assert_eq!(world.get(&ann, "data/mysql/users/admin/history").await.status, 404);
+}
+
+#[tokio::test]
+async fn groups_tell_their_parents_and_permissions() {
+    let world = world().await;
+    let operator = Access::operator();
+    for name in ["inner", "outer"] {
+        world.store.create_user_group(&operator, name, false, &Default::default()).await.unwrap();
+    }
+    let inner = Holder::UserGroup("inner".into());
+    world.store.update_group_members(&operator, "outer", std::slice::from_ref(&inner), &[]).await.unwrap();
+    let read = guac_auth_mysql::Permission::Connection(world.hidden, guac_auth_mysql::ObjectPermission::Read);
+    world.store.update_permissions(&operator, &inner, &[read], &[]).await.unwrap();
+    let admin = world.token_of("admin").await;
+    assert_eq!(data(&world, &admin, "userGroups/inner/userGroups").await, json!(["outer"]));
+    assert_eq!(data(&world, &admin, "userGroups/outer/memberUserGroups").await, json!(["inner"]));
+    let permissions = data(&world, &admin, "userGroups/inner/permissions").await;
+    assert_eq!(permissions["connectionPermissions"], json!({world.hidden.to_string(): ["READ"]}));
+    assert_eq!(permissions.as_object().unwrap().len(), 7);
 }

@@ -527,3 +527,30 @@ async fn a_browser_that_does_not_read_is_not_buffered_for() {
     }
     drop(socket);
 }
+
+#[tokio::test]
+async fn joining_takes_no_seat_and_the_owner_may_end_his_session() {
+    let world = world().await;
+    let served = serve(&world).await;
+    let ann = world.token_of("ann").await;
+    let own = format!("token={ann}&{}", query(world.shell, "c"));
+    let mut first = websocket(&served, &own, &[]).await;
+    let live = uuid(&mut first).await;
+    let join = format!("token={ann}&{}", query(&live, "a"));
+    let mut joined = Vec::new();
+    for _ in 0..2 {
+        let mut socket = websocket(&served, &join, &[]).await;
+        uuid(&mut socket).await;
+        joined.push(socket);
+    }
+    // Two are allowed at once, and the joined ones do not count.
+    let mut second = websocket(&served, &own, &[]).await;
+    uuid(&mut second).await;
+
+    let connection = world.get(&ann, &format!("data/mysql/activeConnections/{live}/connection")).await.json();
+    assert_eq!(connection["identifier"], json!(world.shell.to_string()));
+    let path = format!("/api/session/data/mysql/activeConnections/{live}");
+    let answer = world.call("DELETE", &path, &[("guacamole-token", &ann)], "").await;
+    assert_eq!((answer.status.as_u16(), answer.body.len()), (204, 0));
+    assert_eq!(text(&mut first).await, "close 1002 523");
+}
