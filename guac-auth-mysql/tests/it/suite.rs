@@ -51,6 +51,8 @@ macro_rules! all {
             permissions_are_granted_by_those_who_may,
             nobody_removes_themselves,
             creators_own_what_they_make,
+            moving_and_deleting_take_update_on_every_parent,
+            a_new_password_has_a_new_date,
             group_members_are_listed_and_changed,
             history_rows_open_and_close,
             a_crash_leaves_no_row_open,
@@ -858,4 +860,40 @@ pub(crate) async fn effective_permissions_merge_groups(f: Fixture) {
     assert_eq!(set.system, BTreeSet::from([SystemPermission::CreateConnection]));
     let others = f.store.effective_permissions(&alice, "bob").await;
     assert!(matches!(others, Err(StoreError::NotFound { .. })));
+}
+
+pub(crate) async fn moving_and_deleting_take_update_on_every_parent(f: Fixture) {
+    let (_, alice) = f.user("alice").await;
+    let from = f.store.ensure_group_path(&operator(), "from").await.unwrap();
+    let to = f.store.ensure_group_path(&operator(), "to").await.unwrap();
+    let host = connection(&f, "host", from).await;
+    let own = [ObjectPermission::Read, ObjectPermission::Update, ObjectPermission::Delete];
+    f.grant(user_holder("alice"), &own.map(|permission| Permission::Connection(host, permission))).await;
+    let place = |parent| NewConnection { parent, ..NewConnection::new("host", "ssh") };
+    let open = async |group: Option<ConnectionGroupKey>| {
+        let words = [ObjectPermission::Read, ObjectPermission::Update];
+        let words = words.map(|permission| Permission::ConnectionGroup(group.unwrap(), permission));
+        f.grant(user_holder("alice"), &words).await;
+    };
+    f.store.update_connection(&alice, host, &place(from)).await.unwrap();
+    assert!(f.store.update_connection(&alice, host, &place(to)).await.is_err(), "out of a group of somebody else's");
+    assert!(f.store.delete_connection(&alice, host).await.is_err());
+    open(from).await;
+    assert!(f.store.update_connection(&alice, host, &place(to)).await.is_err(), "into a group of somebody else's");
+    open(to).await;
+    f.store.update_connection(&alice, host, &place(to)).await.unwrap();
+    f.store.update_connection(&alice, host, &place(None)).await.unwrap();
+    f.store.update_connection(&alice, host, &place(to)).await.unwrap();
+    f.store.delete_connection(&alice, host).await.unwrap();
+}
+
+pub(crate) async fn a_new_password_has_a_new_date(f: Fixture) {
+    let dates = "SELECT COUNT(DISTINCT password_date) FROM guacamole_user";
+    f.user("alice").await;
+    f.user("bob").await;
+    assert_eq!(f.raw.number(dates).await, 1);
+    f.store.set_password(&operator(), "bob", &secret("other"), after(60)).await.unwrap();
+    assert_eq!(f.raw.number(dates).await, 2);
+    let latest = "SELECT COUNT(*) FROM guacamole_user WHERE password_date = '2024-03-01 12:01:00'";
+    assert_eq!(f.raw.number(latest).await, 1);
 }
