@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
-use guac_display::{Rect, Size, Surface};
+use guac_display::{Cursor, Rect, Size, Surface};
 use guac_protocol::{ClientInfo, Decoder, ProtocolVersion, Status};
 use guac_session::{Backend, Event, Hub, OpenError, Params, SessionEnd, Start, User, UserGone, UserReceiver};
 use testsuite::Canvas;
@@ -21,6 +21,7 @@ enum Act {
     Clipboard(&'static str),
     Title(&'static str),
     Setting(&'static str),
+    Dot,
     Require,
     Fail,
     Panic,
@@ -68,6 +69,7 @@ impl Backend for Scripted {
                         }
                         Act::Clipboard(text) => stage.send_clipboard(text),
                         Act::Title(title) => stage.set_title(title),
+                        Act::Dot => stage.set_cursor(&Cursor::dot()),
                         Act::Setting(value) => stage.publish_argv("font-size", value),
                         Act::Require => drop(stage.require(&["password"])),
                         Act::Fail => return Err(SessionEnd::new(Status::UpstreamError, "the machine broke off")),
@@ -434,4 +436,65 @@ async fn answers_to_what_is_sent_to_all_are_ignored() {
     let (_, mut owner) = machine.hub.open("scripted", Params::default(), modern("Ann")).unwrap();
     say(&mut owner, "3.ack,1.1,2.OK,1.0;3.ack,1.3,2.no,3.768;3.key,2.97,1.1;").await.unwrap();
     assert!(matches!(machine.heard.recv().await, Some(Event::Key { keysym: 97, .. })));
+}
+
+#[tokio::test]
+async fn a_joiner_gets_the_pointers_image() {
+    let machine = machine();
+    let (id, owner) = machine.hub.open("scripted", Params::default(), modern("Ann")).unwrap();
+    let (mut listen, _speak) = owner.split();
+    machine.acts.send(Act::Dot).await.unwrap();
+    machine.acts.send(Act::Fill(ALL, 3)).await.unwrap();
+    let mut first = Canvas::new();
+    receive(&mut listen, &mut first, |canvas, _| canvas.frames > 0).await;
+    let (mut joiner, _speak) = machine.hub.join(&id, Params::default(), modern("Bob")).await.unwrap().split();
+    let mut second = Canvas::new();
+    receive(&mut joiner, &mut second, |canvas, _| canvas.frames > 0).await;
+    assert!(first.cursor.is_some());
+    assert_eq!(second.cursor, first.cursor);
+}
+
+#[tokio::test]
+async fn timestamps_only_grow() {
+    let machine = machine();
+    let (_, mut owner) = machine.hub.open("scripted", Params::default(), modern("Ann")).unwrap();
+    let mut last = None;
+    for colour in 1..20 {
+        machine.acts.send(Act::Fill(ALL, colour)).await.unwrap();
+        let mut canvas = Canvas::new();
+        while canvas.last_sync_ms.is_none() {
+            let bytes = owner.recv().await.unwrap();
+            let mut decoder = Decoder::new();
+            decoder.feed(&bytes).unwrap();
+            while let Some(instruction) = decoder.next_instruction().unwrap() {
+                canvas.handle(&instruction).unwrap();
+            }
+        }
+        assert!(canvas.last_sync_ms > last, "{:?} after {last:?}", canvas.last_sync_ms);
+        last = canvas.last_sync_ms;
+        say(&mut owner, &format!("4.sync,{}.{};", last.unwrap().to_string().len(), last.unwrap())).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_long_clipboard_goes_out_in_blobs_of_4096_bytes() {
+    const TEXT: &str = match std::str::from_utf8(&[b'x'; 10_000]) {
+        Ok(text) => text,
+        Err(_) => "",
+    };
+    let machine = machine();
+    let (_, mut owner) = machine.hub.open("scripted", Params::default(), modern("Ann")).unwrap();
+    machine.acts.send(Act::Clipboard(TEXT)).await.unwrap();
+    let bytes = owner.recv().await.unwrap();
+    let mut decoder = Decoder::new();
+    let mut sizes = Vec::new();
+    for chunk in bytes.chunks(4096) {
+        decoder.feed(chunk).unwrap();
+        while let Some(instruction) = decoder.next_instruction().unwrap() {
+            if instruction.opcode() == "blob" {
+                sizes.push(base64_simd::STANDARD.decode_to_vec(instruction.arg(1).unwrap()).unwrap().len());
+            }
+        }
+    }
+    assert_eq!(sizes, [4096, 4096, 1808]);
 }
