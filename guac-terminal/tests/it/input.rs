@@ -65,6 +65,14 @@ fn dragging_copies_what_it_marks() {
 }
 
 #[test]
+fn dragging_with_alt_copies_a_rectangle() {
+    let mut terminal = terminal(20, 5);
+    terminal.handle_output(b"hello world\r\nsecond line");
+    terminal.handle_key(0xFFE9, true);
+    assert_eq!(drag(&mut terminal, (1, 5), (29, 24)), copied("hel\nsec"));
+}
+
+#[test]
 fn a_double_click_copies_a_word_or_an_address() {
     let mut terminal = terminal(40, 5);
     terminal.handle_output(b"see (https://example.org/a?b=c&d=e:8), and src/lib.rs:12 - ok");
