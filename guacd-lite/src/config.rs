@@ -407,6 +407,13 @@ mod tests {
     }
 
     #[test]
+    fn both_ports_are_on_loopback_unless_told_otherwise() {
+        let config = load("", &[]).unwrap();
+        assert!(config.web.listen.ip().is_loopback());
+        assert!(matches!(config.guacd.listen, GuacdListen::On(address) if address.ip().is_loopback()));
+    }
+
+    #[test]
     fn unknown_keys_are_refused_by_name_wherever_they_stand() {
         let error = format!("{:#}", load("[web]\nlisten_port = 1\n", &[]).unwrap_err());
         assert!(error.contains("listen_port"), "{error}");
