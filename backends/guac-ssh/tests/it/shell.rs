@@ -77,3 +77,13 @@ async fn settings_change_while_it_runs_and_are_told() {
     assert!(settings.contains("9.font-size") && settings.contains("12.color-scheme"), "{settings}");
     assert!(settings.contains("4.name,7.a title;"), "{settings}");
 }
+
+#[tokio::test]
+async fn what_comes_by_the_pipe_of_that_name_is_typed() {
+    let Some(sshd) = sshd::start() else { return };
+    let mut person = open(&sshd.params(&sshd.file("user"), &[]));
+    person.say(&["pipe", "0", "text/plain", "STDIN"]).await;
+    person.say(&["blob", "0", "ZWNobyAkKCg2KjcpKQo="]).await;
+    person.say(&["end", "0"]).await;
+    person.sees("\n42").await;
+}
