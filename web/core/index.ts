@@ -15,7 +15,7 @@ export { Emitter, type Unsubscribe } from "./emitter.ts";
 export type { Tunnel, TunnelHandler, TunnelOptions, TunnelState } from "./tunnel/tunnel.ts";
 export { WebSocketTunnel } from "./tunnel/websocket.ts";
 export { HttpTunnel, type HttpTunnelOptions } from "./tunnel/http.ts";
-export { ChainedTunnel } from "./tunnel/chain.ts";
+export { ChainedTunnel, type TunnelSource } from "./tunnel/chain.ts";
 export { connectQuery, type ConnectParams } from "./tunnel/params.ts";
 
 export { Session, type SessionOptions } from "./session/session.ts";

@@ -1,6 +1,7 @@
+import { MAX_QUEUED_OPERATIONS } from "../protocol/limits.ts";
 import { Status } from "../protocol/status.ts";
 import type { PaintCommand, PaintEvent } from "./messages.ts";
-import { Painter } from "./painter.ts";
+import type { Painter } from "./painter.ts";
 
 /** Where a display sends its commands. */
 export interface PaintPort {
@@ -11,28 +12,83 @@ export interface PaintPort {
   close(): void;
 }
 
-/** Paints on the calling thread. */
+/**
+ * Paints on the calling thread. Pages whose worker paints need no painter here, so it is loaded
+ * with the first port that does; commands wait for it.
+ */
 export class LocalPort implements PaintPort {
-  readonly #painter: Painter;
+  readonly #tell: (event: PaintEvent) => void;
+  #painter: Painter | null = null;
+  #canvas: HTMLCanvasElement | null = null;
+  /** Commands from before the painter was there. */
+  #early: PaintCommand[] = [];
+  #closed = false;
+  #missing = false;
 
   constructor(tell: (event: PaintEvent) => void) {
-    this.#painter = new Painter(tell);
+    this.#tell = tell;
+    this.#load();
   }
 
   attach(canvas: HTMLCanvasElement): void {
-    this.#painter.command({ type: "canvas", canvas });
+    this.#canvas = canvas;
+    this.#painter?.command({ type: "canvas", canvas });
   }
 
   draw(opcode: string, args: readonly string[]): void {
-    this.#painter.command({ type: "draw", operations: [[opcode, args]] });
+    this.post({ type: "draw", operations: [[opcode, args]] });
   }
 
   post(command: PaintCommand): void {
-    this.#painter.command(command);
+    if (this.#painter !== null) this.#painter.command(command);
+    else if (!this.#closed) this.#keep(command);
   }
 
   close(): void {
-    this.#painter.command({ type: "reset" });
+    this.#closed = true;
+    this.#early = [];
+    this.#painter?.command({ type: "reset" });
+  }
+
+  #load(): void {
+    this.#missing = false;
+    import("./painter.ts").then(
+      ({ Painter }) => this.#start(new Painter(this.#tell)),
+      () => {
+        this.#missing = true;
+        this.#fail(Status.SERVER_ERROR, "the painter could not be loaded");
+      },
+    );
+  }
+
+  #start(painter: Painter): void {
+    if (this.#closed) return;
+    this.#painter = painter;
+    if (this.#canvas !== null) painter.command({ type: "canvas", canvas: this.#canvas });
+    const early = this.#early;
+    this.#early = [];
+    for (const command of early) painter.command(command);
+  }
+
+  #keep(command: PaintCommand): void {
+    // Another connection is another try.
+    if (this.#missing && command.type === "reset") this.#load();
+    if (this.#missing) this.#refuse(command);
+    else if (this.#early.length < MAX_QUEUED_OPERATIONS) this.#early.push(command);
+    else this.#fail(Status.CLIENT_OVERRUN, "too much waits to be painted");
+  }
+
+  #fail(code: number, message: string): void {
+    if (this.#closed) return;
+    const early = this.#early;
+    this.#early = [];
+    for (const command of early) this.#refuse(command);
+    this.#tell({ type: "failed", code, message });
+  }
+
+  /** Whoever waits for a screenshot hears that there is none; the rest is told by `failed`. */
+  #refuse(command: PaintCommand): void {
+    if (command.type === "screenshot") this.#tell({ type: "screenshot", id: command.id, image: null });
   }
 }
 

@@ -1,6 +1,12 @@
 import type { Element } from "../protocol/encoder.ts";
-import { Status, type GuacamoleError } from "../protocol/status.ts";
+import { GuacamoleError, Status } from "../protocol/status.ts";
 import type { Tunnel, TunnelHandler, TunnelState } from "./tunnel.ts";
+
+/** A tunnel, or what loads one when its turn comes, since most pages never need the second. */
+export type TunnelSource = Tunnel | (() => Promise<Tunnel>);
+
+/** Time a tunnel may take to be loaded; as long as tunnels wait for an answer. */
+const LOAD_TIMEOUT_MS = 15_000;
 
 /**
  * Tries each tunnel in turn until one opens, then stays with it.
@@ -11,16 +17,18 @@ import type { Tunnel, TunnelHandler, TunnelState } from "./tunnel.ts";
  */
 export class ChainedTunnel implements Tunnel {
   handler: TunnelHandler | null = null;
-  readonly #tunnels: readonly Tunnel[];
-  #current: Tunnel;
+  readonly #tunnels: TunnelSource[];
+  /** `null` while a tunnel is being loaded. */
+  #current: Tunnel | null = null;
+  /** Counts loads, so that one given up does nothing when it comes after all. */
+  #load = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #state: TunnelState = "idle";
   #error: GuacamoleError | null = null;
 
-  constructor(...tunnels: Tunnel[]) {
-    const [first] = tunnels;
-    if (first === undefined) throw new RangeError("a chain needs a tunnel");
+  constructor(...tunnels: TunnelSource[]) {
+    if (tunnels.length === 0) throw new RangeError("a chain needs a tunnel");
     this.#tunnels = tunnels;
-    this.#current = first;
   }
 
   get state(): TunnelState {
@@ -28,44 +36,69 @@ export class ChainedTunnel implements Tunnel {
   }
 
   get uuid(): string | null {
-    return this.#current.uuid;
+    return this.#current?.uuid ?? null;
   }
 
   get pingMs(): number | null {
-    return this.#current.pingMs;
+    return this.#current?.pingMs ?? null;
   }
 
   get silentMs(): number {
-    return this.#current.silentMs;
+    return this.#current?.silentMs ?? 0;
   }
 
   get bytesReceived(): number {
-    return this.#current.bytesReceived;
+    return this.#current?.bytesReceived ?? 0;
   }
 
   get bytesSent(): number {
-    return this.#current.bytesSent;
+    return this.#current?.bytesSent ?? 0;
   }
 
   connect(query: string): void {
     if (this.#state !== "idle" && this.#state !== "closed") {
       throw new Error("the tunnel is connected already");
     }
+    this.#error = null;
     this.#setState("connecting");
     this.#try(0, query);
   }
 
   send(opcode: string, ...args: readonly Element[]): void {
-    this.#current.send(opcode, ...args);
+    this.#current?.send(opcode, ...args);
   }
 
   disconnect(): void {
-    this.#current.disconnect();
+    if (this.#current !== null) this.#current.disconnect();
+    else if (this.#state === "connecting") this.#close(null);
   }
 
   #try(position: number, query: string): void {
-    const tunnel = this.#tunnels[position];
-    if (tunnel === undefined) return;
+    const source = this.#tunnels[position];
+    if (typeof source === "function") this.#fetch(source, position, query);
+    else if (source !== undefined) this.#use(source, position, query);
+  }
+
+  #fetch(source: () => Promise<Tunnel>, position: number, query: string): void {
+    this.#current = null;
+    const load = ++this.#load;
+    const fail = (code: number, message: string): void => {
+      // Why the tunnel before could not be made tells more than why this one could not be loaded.
+      if (load === this.#load) this.#close(this.#error ?? new GuacamoleError(code, message, "tunnel"));
+    };
+    this.#timer = setTimeout(() => fail(Status.UPSTREAM_TIMEOUT, "the tunnel took too long to load"), LOAD_TIMEOUT_MS);
+    source().then(
+      (tunnel) => {
+        if (load !== this.#load) return;
+        clearTimeout(this.#timer);
+        this.#tunnels[position] = tunnel;
+        this.#use(tunnel, position, query);
+      },
+      (error: unknown) => fail(Status.UPSTREAM_NOT_FOUND, String(error)),
+    );
+  }
+
+  #use(tunnel: Tunnel, position: number, query: string): void {
     this.#current = tunnel;
     this.#error = null;
     tunnel.handler = {
@@ -101,6 +134,12 @@ export class ChainedTunnel implements Tunnel {
       this.#try(position + 1, query);
       return;
     }
+    this.#close(error);
+  }
+
+  #close(error: GuacamoleError | null): void {
+    clearTimeout(this.#timer);
+    this.#load++;
     this.#state = "closed";
     if (error !== null) this.handler?.error(error);
     if (this.#state === "closed") this.handler?.state("closed");

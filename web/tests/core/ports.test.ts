@@ -1,7 +1,9 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { PaintCommand, PaintEvent } from "../../core/display/messages.ts";
-import { WorkerPort } from "../../core/display/ports.ts";
+import { LocalPort, WorkerPort } from "../../core/display/ports.ts";
+import { MAX_QUEUED_OPERATIONS } from "../../core/protocol/limits.ts";
+import { Status } from "../../core/protocol/status.ts";
 import { settle } from "./support/tunnel.ts";
 
 class FakeWorker {
@@ -87,5 +89,71 @@ describe("WorkerPort", () => {
     port.close();
     worker.says({ type: "frame", frame: 1 });
     expect(told).toEqual([]);
+  });
+});
+
+describe("LocalPort", () => {
+  const module = "../../core/display/painter.ts";
+  const canvas = {} as HTMLCanvasElement;
+  let painted: PaintCommand[];
+
+  class FakePainter {
+    command(command: PaintCommand): void {
+      painted.push(command);
+    }
+  }
+
+  beforeEach(() => (painted = []));
+  afterEach(() => vi.doUnmock(module));
+
+  it("keeps everything in order until the painter is there", async () => {
+    vi.doMock(module, () => ({ Painter: FakePainter }));
+    const local = new LocalPort((event) => told.push(event));
+    local.draw("rect", ["0"]);
+    local.attach(canvas);
+    local.post({ type: "sync", frame: 0 });
+    expect(painted).toEqual([]);
+    await vi.waitUntil(() => painted.length > 0);
+    local.draw("cfill", ["14"]);
+    expect(painted.map(({ type }) => type)).toEqual(["canvas", "draw", "sync", "draw"]);
+    expect(told).toEqual([]);
+  });
+
+  it("paints nothing of a display that was given up meanwhile", async () => {
+    vi.doMock(module, () => ({ Painter: FakePainter }));
+    const local = new LocalPort((event) => told.push(event));
+    local.draw("rect", ["0"]);
+    local.close();
+    await vi.dynamicImportSettled();
+    expect(painted).toEqual([]);
+  });
+
+  it("tells of a painter that cannot be loaded, and tries again with the next connection", async () => {
+    vi.doMock(module, () => {
+      throw new Error("gone");
+    });
+    const local = new LocalPort((event) => told.push(event));
+    local.attach(canvas);
+    local.post({ type: "screenshot", id: 1, maxWidthPx: 9, maxHeightPx: 9, mimetype: "image/png" });
+    await vi.waitUntil(() => told.length > 1);
+    local.post({ type: "screenshot", id: 2, maxWidthPx: 9, maxHeightPx: 9, mimetype: "image/png" });
+    expect(told).toMatchObject([
+      { type: "screenshot", id: 1, image: null },
+      { type: "failed", code: Status.SERVER_ERROR },
+      { type: "screenshot", id: 2, image: null },
+    ]);
+
+    vi.doMock(module, () => ({ Painter: FakePainter }));
+    local.post({ type: "reset" });
+    local.draw("rect", ["0"]);
+    await vi.waitUntil(() => painted.length > 0);
+    expect(painted.map(({ type }) => type)).toEqual(["canvas", "reset", "draw"]);
+  });
+
+  it("gives up rather than keep without end", () => {
+    const local = new LocalPort((event) => told.push(event));
+    for (let i = 0; i <= MAX_QUEUED_OPERATIONS; i++) local.draw("rect", []);
+    expect(told).toMatchObject([{ type: "failed", code: Status.CLIENT_OVERRUN }]);
+    local.close();
   });
 });

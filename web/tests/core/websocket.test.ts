@@ -6,7 +6,7 @@ import { connectQuery } from "../../core/tunnel/params.ts";
 import { WebSocketTunnel } from "../../core/tunnel/websocket.ts";
 import { GuacamoleError } from "../../core/protocol/status.ts";
 import { Observer } from "./support/observer.ts";
-import { ScriptedTunnel } from "./support/tunnel.ts";
+import { ScriptedTunnel, settle } from "./support/tunnel.ts";
 
 class FakeSocket {
   static readonly CONNECTING = 0;
@@ -220,6 +220,64 @@ describe("ChainedTunnel", () => {
     first.fail(new GuacamoleError(Status.UPSTREAM_NOT_FOUND, "", "tunnel"));
     expect(second.state).toBe("idle");
     expect(seen.states).toEqual(["connecting", "open", "closed"]);
+  });
+
+  it("loads a tunnel once, and only when its turn comes", async () => {
+    const [first, second] = [new ScriptedTunnel(), new ScriptedTunnel()];
+    const load = vi.fn(() => Promise.resolve(second));
+    const chain = new ChainedTunnel(first, load);
+    const seen = new Observer(chain);
+    for (const round of [1, 2]) {
+      chain.connect("q" + round);
+      first.fail(new GuacamoleError(Status.UPSTREAM_NOT_FOUND, "", "tunnel"));
+      await settle();
+      expect(second.query).toBe("q" + round);
+      second.open("u" + round);
+      expect(chain.uuid).toBe("u" + round);
+      chain.disconnect();
+    }
+    expect(load).toHaveBeenCalledTimes(1);
+    expect(seen.states).toEqual(["connecting", "open", "closed", "connecting", "open", "closed"]);
+    expect(seen.errors).toEqual([]);
+  });
+
+  it("tells why the tunnel before failed when the next cannot be loaded", async () => {
+    const first = new ScriptedTunnel();
+    const chain = new ChainedTunnel(first, () => Promise.reject(new TypeError("no such script")));
+    const seen = new Observer(chain);
+    chain.connect("q");
+    const error = new GuacamoleError(Status.UPSTREAM_UNAVAILABLE, "", "tunnel");
+    first.fail(error);
+    await settle();
+    expect(seen.errors).toEqual([error]);
+    expect(seen.states).toEqual(["connecting", "closed"]);
+  });
+
+  it("leaves a tunnel alone that arrives after the end", async () => {
+    const [first, second] = [new ScriptedTunnel(), new ScriptedTunnel()];
+    const chain = new ChainedTunnel(first, () => Promise.resolve(second));
+    const seen = new Observer(chain);
+    chain.connect("q");
+    first.fail(new GuacamoleError(Status.UPSTREAM_NOT_FOUND, "", "tunnel"));
+    chain.disconnect();
+    await settle();
+    expect(second.state).toBe("idle");
+    expect(seen.errors).toEqual([]);
+    expect(seen.states).toEqual(["connecting", "closed"]);
+  });
+
+  it("waits for a tunnel to load no longer than for an answer", () => {
+    vi.useFakeTimers();
+    try {
+      const chain = new ChainedTunnel(() => new Promise(() => {}));
+      const seen = new Observer(chain);
+      chain.connect("q");
+      vi.advanceTimersByTime(15_000);
+      expect(seen.errors.map(({ code }) => code)).toEqual([Status.UPSTREAM_TIMEOUT]);
+      expect(seen.states).toEqual(["connecting", "closed"]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 
