@@ -3,7 +3,6 @@ import {
   type ConnectParams,
   Display,
   GuacamoleError,
-  HttpTunnel,
   Keysym,
   type KeysymName,
   Session,
@@ -188,7 +187,8 @@ export class LiveSession {
     this.phase = this.#everConnected || this.problem ? "reconnecting" : "connecting";
     const tunnel = new ChainedTunnel(
       new WebSocketTunnel("websocket-tunnel"),
-      new HttpTunnel("tunnel", { headers: OWN_PAGE }),
+      // Most networks let WebSockets through, so most pages never load the other way.
+      async () => new (await import("../../core/tunnel/http")).HttpTunnel("tunnel", { headers: OWN_PAGE }),
     );
     const display = new Display({ worker: startPaintWorker });
     const session = new Session(tunnel, { display });

@@ -6,6 +6,7 @@ import { client } from "../../app/i18n/en/client";
 import { common } from "../../app/i18n/en/common";
 import { home } from "../../app/i18n/en/home";
 import { inside } from "../../app/i18n/en/inside";
+import { session } from "../../app/i18n/en/session";
 import { format } from "../../app/i18n/format";
 
 describe("messages", () => {
@@ -26,7 +27,7 @@ describe("messages", () => {
   });
 
   it("of every page are complete sentences or words, without open ends", () => {
-    for (const part of [common, inside, home, client]) {
+    for (const part of [common, inside, home, client, session]) {
       for (const [key, text] of Object.entries(part)) {
         expect(text.trim(), key).toBe(text);
         expect(text.split("{").length, key).toBe(text.split("}").length);

@@ -1,13 +1,13 @@
 import { beforeAll, describe, expect, it } from "vitest";
 
 import { addMessages } from "../../app/i18n";
-import { client } from "../../app/i18n/en/client";
+import { session } from "../../app/i18n/en/session";
 import { digitsOf, explain, type Stage } from "../../app/state/status";
 import { Status } from "../../core";
 
 const codes = Object.values(Status);
 
-beforeAll(() => addMessages(client));
+beforeAll(() => addMessages(session));
 
 describe("every status", () => {
   it("is one of 21", () => {
