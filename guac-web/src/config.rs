@@ -118,6 +118,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn limits_are_those_of_the_stock_gateway_unless_told_otherwise() {
+        let Concurrency { connection, connection_per_user, group, group_per_user } = WebConfig::default().concurrency;
+        assert_eq!((connection, connection_per_user, group, group_per_user), (0, 0, 0, 1));
+        assert_eq!(WebConfig::default().session_idle.as_secs(), 3600);
+    }
+
+    #[test]
     fn a_network_holds_the_addresses_of_its_prefix() {
         let contains =
             |network: &str, address: &str| network.parse::<Network>().unwrap().contains(address.parse().unwrap());

@@ -228,7 +228,7 @@ async fn what_is_not_there_and_what_is_not_done_are_json_errors() {
     let headers = [("guacamole-token", ann.as_str()), ("content-type", "application/json")];
     let huge = "x".repeat(3 * 1024 * 1024);
     let answer = world.call("PATCH", "/api/session/data/mysql/activeConnections", &headers, &huge).await;
-    assert!(answer.status.is_client_error());
+    assert_eq!((answer.status, &answer.json()["type"]), (StatusCode::PAYLOAD_TOO_LARGE, &json!("BAD_REQUEST")));
 }
 
 #[tokio::test]
