@@ -216,6 +216,9 @@ mod tests {
             ("port", "5901"),
             ("color-depth", "16"),
             ("cursor", "remote"),
+            ("swap-red-blue", "true"),
+            ("clipboard-encoding", "CP1252"),
+            ("autoretry", "3"),
             ("encodings", "tight zrle"),
             ("quality-level", "7"),
             ("compress-level", "10"),
@@ -227,7 +230,8 @@ mod tests {
         .unwrap();
         assert_eq!(params.port, 5901);
         assert_eq!(params.rfb.color_depth, ColorDepth::Bits16);
-        assert!(!params.rfb.local_cursor && !params.resize);
+        assert!(!params.rfb.local_cursor && !params.resize && params.rfb.swap_red_blue);
+        assert_eq!((params.clipboard_encoding, params.retries), (ClipboardEncoding::from_name(Some("CP1252")), 3));
         assert_eq!(params.rfb.encodings, [Encoding::Tight, Encoding::Zrle]);
         assert_eq!((params.rfb.quality_level, params.rfb.compress_level), (Some(7), None));
         assert_eq!(params.rfb.limits.clipboard_bytes, 52_428_800);
