@@ -87,3 +87,15 @@ async fn what_comes_by_the_pipe_of_that_name_is_typed() {
     person.say(&["end", "0"]).await;
     person.sees("\n42").await;
 }
+
+#[tokio::test]
+async fn backspace_sends_what_is_set() {
+    let Some(sshd) = sshd::start() else { return };
+    let command = "stty raw -echo; echo rea''dy; printf '<%s>' $(head -c1 | od -An -tx1); read line";
+    for (setting, sent) in [("", "<7f>"), ("8", "<08>")] {
+        let mut person = open(&sshd.params(&sshd.file("user"), &[("backspace", setting), ("command", command)]));
+        person.sees("ready").await;
+        person.press(0xFF08).await;
+        person.sees(sent).await;
+    }
+}
