@@ -179,7 +179,9 @@ impl Server {
     /// Stops in order: no new connections, users told, sessions closed, history closed, database closed. Whatever does
     /// not end within the drain time is dropped.
     pub(crate) async fn stop(self) {
-        tracing::info!(sessions = self.hub.sessions().len(), connections = self.serving.len(), "Stopping");
+        let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        let (sessions, connections) = (self.hub.sessions().len(), self.serving.len());
+        tracing::info!(sessions, connections, tasks, "Stopping");
         self.stop_accepting.cancel();
         self.accepting.close();
         self.serving.close();

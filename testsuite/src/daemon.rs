@@ -23,6 +23,9 @@ pub const ADMIN_PASSWORD: &str = "canary-admin-password";
 /// Size that clients ask for.
 const SIZE_PX: (u32, u32) = (640, 480);
 
+/// Tasks of a daemon that does nothing: one per listener, the sweeper of logins, and the database's pool.
+const IDLE_TASKS: usize = 4;
+
 /// Where the daemon keeps its data; outlives its runs.
 #[derive(Debug)]
 pub struct Home {
@@ -338,10 +341,15 @@ impl Daemon {
 
     /// Stops it; it must have nothing left to stop, nothing may have panicked, and nothing may hold it up.
     pub fn stops_clean(self) {
+        // The last question of the test may still be closing its connection.
+        let _ = self.idle_usage();
         let Stopped { status, log } = self.stop();
         assert!(status.success(), "{status}: {log}");
         assert!(!log.contains("panicked"), "{log}");
         assert!(log.contains("Stopping sessions=0 connections=0"), "{log}");
+        let tasks = log.split("connections=0 tasks=").nth(1).and_then(|rest| rest.split_whitespace().next());
+        let tasks: usize = tasks.unwrap().parse().unwrap();
+        assert!(tasks <= IDLE_TASKS, "{tasks} tasks are left: {log}");
         assert!(!log.contains("Not everything ended in time"), "{log}");
         assert!(!log.contains(ADMIN_PASSWORD), "{log}");
     }

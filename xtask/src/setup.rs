@@ -21,7 +21,8 @@ const TEST_PACKAGES: [(&str, &str); 12] = [
 ];
 
 /// More packages without a program of their own to look for.
-const COMPANIONS: [(&str, &str); 1] = [("/usr/bin/convert-im6.q16", "imagemagick")];
+const COMPANIONS: [(&str, &str); 2] =
+    [("/usr/bin/convert-im6.q16", "imagemagick"), ("/usr/share/doc/python3-venv", "python3-venv")];
 
 /// Builds the web app and the binary, then runs the demo.
 pub(crate) fn demo(arguments: &[String]) -> Result<()> {

@@ -46,4 +46,16 @@ fn the_daemon_serves_from_mariadb_over_tls_and_refuses_what_it_cannot_trust() {
     let daemon = home.start_with(&environment);
     assert_eq!(daemon.data(&format!("connections/{shell}"))["name"], "shell");
     daemon.stops_clean();
+
+    // A crash with a live session: the next start closes its row.
+    let mut daemon = home.start_with(&environment);
+    let mut browser = daemon.browse(&shell);
+    browser.reads("ready");
+    daemon.crash();
+    let daemon = home.start_with(&environment);
+    assert!(daemon.log().contains("Closed history rows"), "{}", daemon.log());
+    let rows = daemon.data("history/connections");
+    assert_eq!(rows.as_array().unwrap().len(), 2, "{rows}");
+    assert!(rows.as_array().unwrap().iter().all(|row| !row["endDate"].is_null()), "{rows}");
+    daemon.stops_clean();
 }

@@ -2,9 +2,10 @@
 //! nothing behind.
 
 use std::net::{TcpListener, TcpStream};
+use std::time::Instant;
 
 use guac_protocol::Status;
-use testsuite::{Daemon, GuacClient, Home, Sshd, Xvnc};
+use testsuite::{Daemon, GuacClient, Home, PATIENCE, Sshd, Xvnc};
 
 /// Something that must fail, and how.
 struct Case {
@@ -174,4 +175,53 @@ fn a_changed_host_key_is_refused_and_a_killed_server_is_reported() {
     }
     daemon.settles(&before);
     daemon.stops_clean();
+}
+
+#[test]
+fn wrong_answers_to_prompts_end_with_the_same_status_and_right_ones_let_in() {
+    let Some(sshd) = Sshd::start() else { return };
+    let Some(mut xvnc) = Xvnc::start_with_password("s3cret!") else { return };
+    xvnc.draw(0);
+    let home = Home::new();
+    let shell = home.add_connection("shell", "ssh", &sshd.login(&[]));
+    let desk = home.add_connection("desk", "vnc", &xvnc.params(&[]));
+    let daemon = home.start();
+    let before = daemon.idle_usage();
+
+    for mut client in [daemon.browse(&shell), daemon.open("ssh", &sshd.login(&[]))] {
+        for tries in 1..=3 {
+            wait_for_prompts(&mut client, tries);
+            client.write("wrong\n");
+        }
+        let (message, status) = client.end();
+        assert_eq!(status, u32::from(Status::ClientUnauthorized.code()), "{message}");
+    }
+    for (password, lets_in) in [("wrong", false), ("s3cret!", true)] {
+        for mut client in [daemon.browse(&desk), daemon.open("vnc", &xvnc.params(&[]))] {
+            client.until("the question", |client| client.text.contains("8.required,"));
+            assert!(client.text.contains("8.required,8.password;"), "{}", client.text);
+            client.say(&["argv", "1", "text/plain", "password"]);
+            client.say(&["blob", "1", &base64_simd::STANDARD.encode_to_string(password)]);
+            client.say(&["end", "1"]);
+            if lets_in {
+                client.until("the desktop", |client| client.canvas.size() == (640, 480) && client.canvas.frames > 0);
+            } else {
+                let (message, status) = client.end();
+                assert_eq!(status, u32::from(Status::ClientUnauthorized.code()), "{message}");
+            }
+        }
+    }
+    daemon.settles(&before);
+    daemon.stops_clean();
+}
+
+/// Reads until the terminal has asked for a password so many times.
+fn wait_for_prompts(client: &mut GuacClient, times: usize) {
+    let mut screen = String::new();
+    let end = Instant::now() + PATIENCE;
+    while screen.matches("Password:").count() < times {
+        assert!(client.closed.is_none(), "{:?}", client.error);
+        assert!(Instant::now() < end, "prompt {times} does not come: {screen}");
+        screen = client.screen();
+    }
 }

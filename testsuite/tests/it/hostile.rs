@@ -107,13 +107,17 @@ fn garbage_inside_of_a_session_ends_that_session_only() {
 }
 
 #[test]
-fn half_a_handshake_a_silent_browser_and_half_a_request_are_given_up() {
+fn half_a_handshake_half_a_request_and_whoever_falls_silent_or_deaf_are_given_up() {
     let Some(sshd) = Sshd::start() else { return };
     let home = Home::new();
     let shell = home.add_connection("shell", "ssh", &sshd.command("echo rea''dy; cat"));
     let daemon = home.start();
     let before = daemon.idle_usage();
 
+    // Two that open something that never stops talking, and then read nothing.
+    let flood = sshd.command("yes this goes on and on");
+    let deaf_gateway = daemon.open("ssh", &flood);
+    let deaf_browser = daemon.browse(&home.add_connection("flood", "ssh", &flood));
     // A browser whose network is gone: it neither answers nor closes.
     let mut silent = daemon.browse(&shell);
     silent.reads("ready");
@@ -134,12 +138,12 @@ fn half_a_handshake_a_silent_browser_and_half_a_request_are_given_up() {
         stream.read_to_string(&mut said).unwrap();
         assert!(!said.contains("5.ready"), "{said}");
     }
-    wait_until("the end of the silent browser's tunnel", || {
+    wait_until("the end of both browsers' tunnels", || {
         daemon.data("activeConnections").as_object().unwrap().is_empty()
     });
-    drop(silent);
-    drop((gateways, request));
+    // All is closed while they still hold their ends.
     daemon.settles(&before);
+    drop((deaf_gateway, deaf_browser, silent, gateways, request));
     daemon.stops_clean();
 }
 
