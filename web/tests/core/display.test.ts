@@ -142,6 +142,46 @@ describe("drawing", () => {
     expect(bench.took()).toEqual(["stroke rgba(9,8,7,1) 3 round round"]);
   });
 
+  it.each([
+    [0, 0, "butt bevel"],
+    [1, 1, "round miter"],
+    [2, 2, "square round"],
+  ])("cap %i and join %i", (cap, join, words) => {
+    bench.draw("start 0 0 0", "line 0 5 5", `cstroke 14 0 ${cap} ${join} 3 9 8 7 255`);
+    expect(bench.took()).toEqual(["stroke rgba(9,8,7,1) 3 " + words]);
+  });
+
+  it("builds paths of lines, arcs and curves", () => {
+    const path = FakePath.prototype;
+    const spies = [path.moveTo, path.lineTo, path.arc, path.bezierCurveTo, path.closePath].map(({ name }) =>
+      vi.spyOn(path, name as "moveTo"),
+    );
+    bench.draw("start 0 1 2", "line 0 3 4", "arc 0 5 6 7 0 1.5 1", "curve 0 1 2 3 4 5 6", "close 0", "cfill 14 0 9 9 9 255");
+    expect(spies.map(({ mock }) => mock.calls)).toEqual([[[1, 2]], [[3, 4]], [[5, 6, 7, 0, 1.5, true]], [[1, 2, 3, 4, 5, 6]], [[]]]);
+    vi.restoreAllMocks();
+  });
+
+  it("fills and strokes with what is on a layer", () => {
+    bench.draw("rect -1 0 0 8 8", "cfill 14 -1 1 1 1 255");
+    const pattern = "pattern of " + bench.canvases.all.at(-1)?.name;
+    bench.draw("start 0 0 0", "line 0 5 5", "lfill 14 0 -1", "start 0 0 0", "line 0 5 5", "lstroke 14 0 1 2 3 -1");
+    expect(bench.took()).toEqual(["fillPath " + pattern, "stroke " + pattern + " 3 round round"]);
+  });
+
+  it("clips, transforms and limits mitres", () => {
+    bench.draw("rect 0 1 2 3 4", "clip 0", "transform 0 1 0 0 1 5 6", "identity 0", "set 0 miter-limit 4.5");
+    expect(bench.took()).toEqual(["clip", "transform 1 0 0 1 5 6", "setTransform 1 0 0 1 0 0"]);
+    expect(bench.root.context.miterLimit).toBe(4.5);
+  });
+
+  it("draws the images of old servers", async () => {
+    bench.draw("jpeg 14 0 3 4 QUI=", "png 14 0 5 6 QUI=");
+    expect(bench.decoder.waiting.map(({ type }) => type)).toEqual(["image/jpeg 2", "image/png 2"]);
+    for (const image of bench.decoder.waiting) image.done("A");
+    await settle();
+    expect(bench.took()).toEqual(["draw A 3 4", "draw A 5 6"]);
+  });
+
   it("copies between layers and within one", () => {
     bench.draw("rect -1 0 0 20 20", "cfill 14 -1 1 1 1 255", "copy -1 0 0 8 8 14 0 3 4", "copy 0 0 10 50 50 14 0 0 0");
     const buffer = bench.canvases.all.at(-1)?.name;
@@ -227,6 +267,12 @@ describe("showing", () => {
     expect(calls.filter((call) => call.startsWith("translate"))).toEqual(["translate 0 0", "translate 5 6", "translate 1 1"]);
     expect(names).toHaveLength(4);
     expect(calls.at(-1)).toMatch(/@0\.2$/);
+  });
+
+  it("distorts a child", () => {
+    bench.draw("size 1 30 30", "move 1 0 5 6 7", "distort 1 1 0.5 0 1 0 0");
+    bench.sync();
+    expect(bench.took(bench.target)).toContain("transform 1 0.5 0 1 0 0");
   });
 
   it("shows a change in a child where the child is", () => {

@@ -154,11 +154,12 @@ describe("a session's life", () => {
     session.on("required", ({ names }) => seen.push(names));
     session.on("multitouch", (touches) => seen.push(touches));
     session.on("pointer", (at) => seen.push(at));
+    session.on("log", (text) => seen.push("log " + text));
     tunnel.says("4.name,4.host;3.msg,1.1,2.@a,3.Bob;3.msg,1.2,2.@a,0.;3.msg,2.99;8.required,8.username,8.password;");
-    tunnel.says("3.set,1.0,11.multi-touch,2.10;5.mouse,2.10,2.20,1.0,1.5;7.unknown,1.1;");
+    tunnel.says("3.set,1.0,11.multi-touch,2.10;5.mouse,2.10,2.20,1.0,1.5;7.unknown,1.1;3.log,2.hm;");
     expect(seen).toEqual([
       "host", ["joined", { userId: "@a", userName: "Bob" }], ["left", { userId: "@a", userName: "" }],
-      ["username", "password"], 10, { x: 10, y: 20 },
+      ["username", "password"], 10, { x: 10, y: 20 }, "log hm",
     ]);
     expect(display.drawn).toContain("peer 10 20");
   });
@@ -293,8 +294,8 @@ describe("streams from the machine", () => {
 
   it("refuses what nobody listens for", () => {
     connected();
-    tunnel.says("4.file,1.0,10.text/plain,1.x;5.audio,1.2,9.audio/L16;");
-    expect(tunnel.sent.map(([, index, , code]) => [index, code])).toEqual([["0", "256"], ["2", "783"]]);
+    tunnel.says("4.file,1.0,10.text/plain,1.x;5.audio,1.2,9.audio/L16;5.video,1.4,1.0,9.video/mp4;");
+    expect(tunnel.sent.map(([, index, , code]) => [index, code])).toEqual([["0", "256"], ["2", "783"], ["4", "783"]]);
   });
 
   it("keeps clipboard data until it is read, also when it ended before", async () => {
