@@ -31,6 +31,13 @@ fn no_secret_reaches_the_log_even_at_trace() {
     );
     assert_eq!(changed.status, 403, "{changed:?}");
 
+    // Our own page: the token comes and goes in a cookie.
+    let form = [("Content-Type", "application/x-www-form-urlencoded"), ("Guacamole-Cookie", "1")];
+    let answer = daemon.http("POST", "/api/tokens", &form, &format!("username=admin&password={ADMIN_PASSWORD}"));
+    let cookie = answer.head.split("set-cookie: ").nth(1).and_then(|rest| rest.split(';').next()).unwrap().to_owned();
+    let headers = [("Cookie", cookie.as_str()), ("Guacamole-Cookie", "1")];
+    assert_eq!(daemon.http("GET", "/api/session/data/mysql/self", &headers, "").status, 200);
+
     for mut client in [daemon.browse(&shell), daemon.open("ssh", &shell_params)] {
         client.reads("ready");
         client.write("canary-typed\n");
@@ -55,7 +62,8 @@ fn no_secret_reaches_the_log_even_at_trace() {
 
     let base64 = |text: &str| base64_simd::STANDARD.encode_to_string(text);
     let key_line = key.lines().nth(2).unwrap();
-    let mut secrets = vec![key_line.to_owned(), token, "cnryvnc1".to_owned(), base64("canary-clipboard")];
+    let cookie_token = cookie.split('=').nth(1).unwrap().to_owned();
+    let mut secrets = vec![key_line.to_owned(), token, cookie_token, "cnryvnc1".to_owned(), base64("canary-clipboard")];
     secrets.extend(["canary-", ADMIN_PASSWORD].map(str::to_owned));
     // Bytes as debug output lists them: "cana", "cnry".
     secrets.extend(["99, 97, 110, 97", "99, 110, 114, 121", "63616e61", "[63, 61, 6e, 61"].map(str::to_owned));
