@@ -1,3 +1,4 @@
+import { Status } from "../../core";
 import { type MessageKey, t } from "../i18n";
 
 /** Who says so: the gateway (or the way to it), the machine, or one transfer. */
@@ -41,6 +42,11 @@ const TABLE: Readonly<Record<string, Entry>> = {
 /** A code nobody knows is explained like this one, with its number. */
 const UNKNOWN = "0200";
 
+/** A changed host key has the code of a wrong password; the gateway's words tell them apart. */
+function isHostKeyChange(code: number, stage: Stage, message: string): boolean {
+  return stage === "M" && code === Status.CLIENT_UNAUTHORIZED && /\bhost key\b.* is not the one\b/.test(message);
+}
+
 /** What to tell the user about a status. */
 export interface StatusText {
   /** Four hexadecimal digits. */
@@ -49,6 +55,8 @@ export interface StatusText {
   sentence: string;
   action: StatusAction;
   actionLabel: string;
+  /** The gateway's own words, where they hold what a person has to compare. */
+  quote: string;
 }
 
 /** The code as it is written everywhere: four digits, upper case. */
@@ -56,20 +64,28 @@ export function digitsOf(code: number): string {
   return code.toString(16).toUpperCase().padStart(4, "0");
 }
 
-/** Explains a status: who said it decides the sentence, `machine` is the name shown. */
-export function explain(code: number, stage: Stage, machine: string): StatusText {
+/**
+ * Explains a status: who said it decides the sentence, `machine` is the name shown, `message` what
+ * the gateway said.
+ */
+export function explain(code: number, stage: Stage, machine: string, message = ""): StatusText {
   const digits = digitsOf(code);
+  if (isHostKeyChange(code, stage, message)) {
+    const [title, sentence] = [t("status.hostKey.title"), t("status.hostKey.text", { machine })];
+    return { digits, title, sentence, action: "home", actionLabel: t("action.home"), quote: message };
+  }
   const known = Object.hasOwn(TABLE, digits);
   const row = known ? digits : UNKNOWN;
   const entry = TABLE[row] as Entry;
   const part = entry.own?.includes(stage) ? stage : "text";
   // The login of this page ended: correcting it is another thing than trying again.
-  const login = code === 0x0301 && stage === "G";
+  const login = code === Status.CLIENT_UNAUTHORIZED && stage === "G";
   return {
     digits,
     title: known ? t(`status.${row}.title` as MessageKey) : `${t("status.0200.title")} (${digits})`,
     sentence: t(`status.${row}.${part}` as MessageKey, { machine }),
     action: login ? "login" : entry.action,
     actionLabel: t(login ? "action.signIn" : entry.label),
+    quote: "",
   };
 }

@@ -48,6 +48,13 @@ describe("explaining a status", () => {
     }
   });
 
+  it("tells a changed host key from a wrong password by the gateway's words", () => {
+    const changed = "the machine's host key (SHA256:abc) is not the one known for it";
+    expect(explain(Status.CLIENT_UNAUTHORIZED, "M", "web-1", changed)).toMatchObject({ action: "home", quote: changed });
+    const refused = explain(Status.CLIENT_UNAUTHORIZED, "M", "web-1", "the machine refused the login");
+    expect(refused).toMatchObject({ action: "again", quote: "" });
+  });
+
   it("shows an unknown code with its number", () => {
     const text = explain(0x0abc, "M", "m");
     expect(text.title).toContain("0ABC");

@@ -158,6 +158,9 @@ export const session = {
   "status.0301.title": "Sign-in refused",
   "status.0301.text": "Your login ended.",
   "status.0301.M": "{machine} did not accept the user name or password.",
+  "status.hostKey.title": "Not the machine it was",
+  "status.hostKey.text":
+    "The key by which {machine} is known has changed. If nobody replaced it, somebody may be listening in. Ask whoever manages it.",
   "status.0303.title": "Not allowed",
   "status.0303.text": "You may not use this connection now, because of your rights, the hour or your address.",
   "status.0308.title": "You were away",
