@@ -34,7 +34,8 @@ suite("errors", "what goes wrong", [...SSH, ...DESKTOP], (world) => {
     await add("refused desk", "vnc", { ...desktop.parameters, port: await freePort() });
     await add("wrong desk", "vnc", { ...desktop.parameters, password: "wrong" });
     await daemon.serve();
-    page = await browser.page();
+    // A connection that is not there is asked for by name, too.
+    page = await browser.page({ expected: [/ 404 .*\/connections\/4711$/] });
     await page.goto(daemon.url);
     await signIn(page, USER);
     await page.getByRole("tree").waitFor();
@@ -61,13 +62,14 @@ suite("errors", "what goes wrong", [...SSH, ...DESKTOP], (world) => {
   });
 
   world.test("a refused port of a desktop", async () => {
-    const { text } = await problem("refused desk", "Cannot be found");
-    assert.match(text, /cannot be reached/);
+    const { text } = await problem("refused desk", "Turned away");
+    assert.match(text, /refused desk refused the connection/);
   });
 
   world.test("a wrong password of a desktop: said, not tried again", async () => {
     const { text, state } = await problem("wrong desk", "Sign-in refused");
-    assert.match(text, /rejected the credentials/);
+    assert.match(text, /wrong desk did not accept the user name or password\./);
+    assert.doesNotMatch(text, /Next try/);
     assert.equal(state, "ended");
     await look(page, "error-vnc-password");
   });
@@ -93,9 +95,9 @@ suite("errors", "what goes wrong", [...SSH, ...DESKTOP], (world) => {
     await sshd.kill();
     await sshd.renewHostKey();
     await sshd.start();
-    const { text, state } = await problem("good", "Sign-in refused");
-    assert.match(text, /host key/);
-    assert.match(text, /SHA256:/);
+    const { text, state } = await problem("good", "Not the machine it was");
+    assert.match(text, /The key by which good is known has changed\./);
+    assert.match(text, /host key \(SHA256:/);
     assert.equal(state, "ended");
     await look(page, "error-host-key");
   });

@@ -61,7 +61,7 @@ suite("looks", "what pages look like", SSH, (world) => {
       await page.getByRole("alertdialog").waitFor();
       await page.getByRole("button", { name: "Details" }).click();
       await shoot("error");
-      await page.goto(daemon.url);
+      await page.goto(`${daemon.url}#/`);
       await page.getByRole("link", { name: "Go back to web-1" }).waitFor();
       await shoot("home-used");
       await page.context().close();

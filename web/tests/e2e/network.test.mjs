@@ -59,7 +59,7 @@ suite("network", "a network that fails", SSH, (world) => {
   });
 
   world.test("asks for the login over the picture after the gateway was killed, and goes on", async () => {
-    await typeLine(page, "trap 'echo gone > gone' HUP; echo set > set");
+    await typeLine(page, "trap 'echo gone > gone' HUP EXIT; echo set > set");
     await sshd.written("set");
     await daemon.kill();
     await inState("reconnecting");

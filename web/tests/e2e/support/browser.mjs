@@ -187,7 +187,7 @@ export async function sameAsServer(page, desktop, name) {
  * @param {string} name
  */
 export async function look(page, name) {
-  await page.screenshot({ path: join(RESULTS, `${name}.png`) });
+  await page.screenshot({ path: join(RESULTS, `${name}.png`), animations: "disabled" });
 }
 
 /**
