@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { before } from "node:test";
 
-import { colours } from "./support/pixels.mjs";
+import { inked } from "./support/pixels.mjs";
 import { connected, look, openByName, picture, signIn, stillPicture, typeLine } from "./support/browser.mjs";
 import { suite } from "./support/suite.mjs";
 import { find } from "./support/needs.mjs";
@@ -53,7 +53,7 @@ suite("demo", "the demo", [], (world) => {
       await page.goto(daemon.url);
       await openByName(page, "This machine: desktop");
       await connected(page);
-      await until("a terminal is on the desktop", async () => colours(await picture(page)) > 10);
+      await until("a terminal is on the desktop", async () => inked(await picture(page)) > 50_000);
       await stillPicture(page);
       await look(page, "demo-desktop");
     });

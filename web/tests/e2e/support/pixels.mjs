@@ -109,6 +109,14 @@ export function colours(picture) {
 }
 
 /**
+ * How many pixels are not black.
+ * @param {Pixels} picture
+ */
+export function inked(picture) {
+  return picture.pixels.reduce((count, pixel) => (pixel === 0 ? count : count + 1), 0);
+}
+
+/**
  * A picture as a file to look at.
  * @param {Pixels} picture
  */
