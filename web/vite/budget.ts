@@ -42,8 +42,8 @@ export function budget(...ways: readonly (readonly Budget[])[]): Plugin {
   return {
     name: "budget",
     apply: "build",
-    enforce: "post",
-    generateBundle(_options, bundle) {
+    // Only what is written is final: addresses of chunks are filled in late.
+    writeBundle(_options, bundle) {
       const lines: string[] = [];
       const over: string[] = [];
       const files = Object.keys(bundle).filter((fileName) => fileName.endsWith(".js"));
