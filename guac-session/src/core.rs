@@ -358,6 +358,22 @@ impl Core {
         self.snapshot = Some(snapshot);
     }
 
+    /// Before anything is shown there is nothing to catch up with: who joins now follows the ring from here.
+    pub(crate) fn seat_early_joiners(&mut self) {
+        let early = self.members.values_mut().filter(|member| member.needs_snapshot);
+        let early: Vec<UserKey> = early
+            .map(|member| {
+                member.needs_snapshot = false;
+                member.key
+            })
+            .collect();
+        for user in early {
+            self.shared.broadcast.place_at_end(user);
+            let state = Bytes::from(self.state());
+            self.send_private(user, Private::Snapshot(state));
+        }
+    }
+
     pub(crate) fn finish_in_flight(&mut self, encoded: Vec<Vec<u8>>) {
         let Some(in_flight) = self.in_flight.take() else { return };
         let now = Instant::now();

@@ -172,7 +172,11 @@ impl<P: Picture> Stage<P> {
             self.core.publish(ServerInstruction::Nop {}.to_bytes());
             wake_at = now + KEEP_ALIVE;
         }
-        if !self.shown || self.core.in_flight.is_some() {
+        if !self.shown {
+            self.core.seat_early_joiners();
+            return wake_at;
+        }
+        if self.core.in_flight.is_some() {
             return wake_at;
         }
         let waiting = self.core.snapshot.is_none() && self.core.members.values().any(|member| member.needs_snapshot);

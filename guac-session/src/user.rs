@@ -129,7 +129,10 @@ impl UserReceiver {
             let mut changed = pin!(broadcast.changed());
             changed.as_mut().enable();
             if let Ok(message) = self.private.try_recv() {
-                return Some(self.open(message));
+                match self.open(message) {
+                    Some(bytes) => return Some(bytes),
+                    None => continue,
+                }
             }
             match broadcast.take(member.key, self.awaiting_snapshot) {
                 Next::Entry(bytes) => return Some(bytes),
@@ -145,19 +148,25 @@ impl UserReceiver {
             }
             tokio::select! {
                 () = changed => {}
-                Some(message) = self.private.recv() => return Some(self.open(message)),
+                Some(message) = self.private.recv() => {
+                    if let Some(bytes) = self.open(message) {
+                        return Some(bytes);
+                    }
+                }
             }
         }
     }
 
-    fn open(&mut self, message: Private) -> Bytes {
-        match message {
+    /// What to pass on, if anything: the snapshot of a session that shows nothing yet is empty.
+    fn open(&mut self, message: Private) -> Option<Bytes> {
+        let bytes = match message {
             Private::Bytes(bytes) => bytes,
             Private::Snapshot(bytes) => {
                 self.awaiting_snapshot = false;
                 bytes
             }
-        }
+        };
+        Some(bytes).filter(|bytes| !bytes.is_empty())
     }
 }
 

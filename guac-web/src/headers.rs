@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
@@ -31,9 +32,12 @@ const ALWAYS: [(HeaderName, &str); 7] = [
     ),
 ];
 
+/// Over TLS: browsers come back by TLS only, for half a year. Not for other hosts of the domain, which are not ours.
+const STRICT_TRANSPORT: &str = "max-age=15552000";
+
 /// Adds the headers, and logs method, route, status and time. Never the address itself: queries and some paths have
 /// tokens in them.
-pub(crate) async fn finish(request: Request, next: Next) -> Response {
+pub(crate) async fn finish(secure_listener: bool, request: Request, next: Next) -> Response {
     let begin = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -41,6 +45,9 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if secure_listener {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(STRICT_TRANSPORT));
     }
     // Whatever does not say otherwise is about one person at one moment.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

@@ -123,8 +123,9 @@ fn router(app: &App) -> Router {
         let folder = format!("{base}/");
         Router::new().route(&base, get(async move || Redirect::permanent(&folder))).nest(&format!("{base}/"), pages)
     };
+    let secure_listener = app.config.secure_listener;
     site.route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
-        .layer(from_fn(headers::finish))
+        .layer(from_fn(move |request, next| headers::finish(secure_listener, request, next)))
         .with_state(app.clone())
 }

@@ -168,6 +168,22 @@ async fn a_joiner_gets_the_whole_picture_and_then_every_change() {
 }
 
 #[tokio::test]
+async fn a_joiner_before_the_first_picture_hears_what_the_owner_hears() {
+    let machine = machine();
+    let (id, owner) = machine.hub.open("scripted", Params::default(), modern("Ann")).unwrap();
+    let (mut owner, _speak) = owner.split();
+    machine.acts.send(Act::Title("first")).await.unwrap();
+    receive(&mut owner, &mut Canvas::new(), |_, text| text.contains("4.name,5.first;")).await;
+    let (mut joiner, _speak) = machine.hub.join(&id, Params::default(), modern("Bob")).await.unwrap().split();
+    let mut canvas = Canvas::new();
+    receive(&mut joiner, &mut canvas, |_, text| text.contains("4.name,5.first;")).await;
+    machine.acts.send(Act::Title("second")).await.unwrap();
+    receive(&mut joiner, &mut canvas, |_, text| text.contains("4.name,6.second;")).await;
+    machine.acts.send(Act::Fill(ALL, 5)).await.unwrap();
+    receive(&mut joiner, &mut canvas, filled(5)).await;
+}
+
+#[tokio::test]
 async fn a_user_who_does_not_read_is_resynced_and_the_others_do_not_wait() {
     let machine = machine();
     let lossless: Params = [("force-lossless", "true")].into_iter().collect();

@@ -21,6 +21,16 @@ async fn every_answer_has_the_security_headers() {
 }
 
 #[tokio::test]
+async fn browsers_are_told_to_come_back_by_tls_where_there_is_tls_and_only_there() {
+    for (secure, expected) in [(false, ""), (true, "max-age=15552000")] {
+        let mut config = WebConfig::default();
+        config.secure_listener = secure;
+        let answer = world_with(config).await.call("GET", "/", &[], "").await;
+        assert_eq!(answer.header("strict-transport-security"), expected);
+    }
+}
+
+#[tokio::test]
 async fn the_page_is_revalidated_and_its_files_kept_or_the_page_says_what_is_missing() {
     let world = world().await;
     let page = world.call("GET", "/", &[], "").await;
