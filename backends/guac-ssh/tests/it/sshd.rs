@@ -50,9 +50,12 @@ pub(crate) fn start() -> Option<Sshd> {
     let port = free_port().to_string();
     let config = format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\n\
-         PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nAcceptEnv LANG TZ\n",
+         PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nAcceptEnv LANG TZ\n\
+         SetEnv HOME={}\n",
         path("host"),
-        path("authorized")
+        path("authorized"),
+        // A home of its own: what somebody's start-up files do must not decide about a test.
+        home.path().display()
     );
     fs::write(path("config"), config).unwrap();
     // Where it was never started as a service, its directory is missing.
