@@ -21,8 +21,11 @@ const TEST_PACKAGES: [(&str, &str); 12] = [
 ];
 
 /// More packages without a program of their own to look for.
-const COMPANIONS: [(&str, &str); 2] =
-    [("/usr/bin/convert-im6.q16", "imagemagick"), ("/usr/share/doc/python3-venv", "python3-venv")];
+const COMPANIONS: [(&str, &str); 3] = [
+    ("/usr/bin/convert-im6.q16", "imagemagick"),
+    ("/usr/share/doc/python3-venv", "python3-venv"),
+    ("/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf", "fonts-dejavu-core"),
+];
 
 /// Builds the web app and the binary, then runs the demo.
 pub(crate) fn demo(arguments: &[String]) -> Result<()> {
