@@ -5,11 +5,12 @@ use alacritty_terminal::grid::Dimensions;
 use alacritty_terminal::index::Line;
 use alacritty_terminal::term::cell::Flags;
 use alacritty_terminal::vte::ansi::{
-    Attr, CharsetIndex, ClearMode, CursorShape, CursorStyle, Handler, LineClearMode, Mode, PrivateMode, Rgb,
-    StandardCharset, TabulationClearMode,
+    Attr, CharsetIndex, ClearMode, CursorShape, CursorStyle, Handler, LineClearMode, Mode, NamedPrivateMode,
+    PrivateMode, Rgb, StandardCharset, TabulationClearMode,
 };
 use unicode_width::UnicodeWidthChar;
 
+use crate::history::History;
 use crate::palette::ColorScheme;
 use crate::vt::{MAX_CLIPBOARD_BYTES, Proxy};
 
@@ -23,6 +24,9 @@ const MAX_TITLE_CHARS: usize = 256;
 /// Most titles an application may save. Editors nested in editors need three.
 const MAX_SAVED_TITLES: usize = 16;
 
+/// The mode that shows the alternate screen while it is set.
+const OTHER_SCREEN: PrivateMode = PrivateMode::Named(NamedPrivateMode::SwapScreenAndSetRestoreCursor);
+
 /// The title and those saved by `CSI 22 t`.
 #[derive(Debug, Default)]
 pub(crate) struct Titles {
@@ -33,6 +37,7 @@ pub(crate) struct Titles {
 /// Passes the parser's calls on to the grid.
 pub(crate) struct Guard<'a> {
     pub(crate) term: &'a mut Term<Proxy>,
+    pub(crate) history: &'a mut History,
     pub(crate) titles: &'a mut Titles,
     pub(crate) proxy: &'a Proxy,
     pub(crate) scheme: &'a ColorScheme,
@@ -56,6 +61,16 @@ impl Guard<'_> {
             if cell(column).flags.contains(Flags::WIDE_CHAR_SPACER) { column.saturating_sub(1) } else { column };
         cell(column).zerowidth().is_none_or(|marks| marks.len() < MAX_MARKS)
     }
+
+    /// What the history has to know of a mode that was set or unset.
+    fn after_mode(&mut self, mode: PrivateMode) {
+        if mode == OTHER_SCREEN {
+            self.history.watch(self.term);
+        } else if mode == PrivateMode::Named(NamedPrivateMode::ColumnMode) {
+            // It makes the whole screen scroll.
+            self.history.set_region(self.term, 1, None);
+        }
+    }
 }
 
 /// Methods that the grid handles as they come.
@@ -65,7 +80,38 @@ macro_rules! pass {
     };
 }
 
+/// Methods that scroll by one row at most.
+macro_rules! pass_scrolling_row {
+    ($($name:ident($($arg:ident: $kind:ty),*);)*) => {
+        $(#[inline] fn $name(&mut self $(, $arg: $kind)*) {
+            self.term.$name($($arg),*);
+            self.history.collect_full(self.term);
+        })*
+    };
+}
+
+/// Methods that scroll by up to a screen.
+macro_rules! pass_scrolling {
+    ($($name:ident($($arg:ident: $kind:ty),*);)*) => {
+        $(fn $name(&mut self $(, $arg: $kind)*) {
+            self.history.collect(self.term);
+            self.term.$name($($arg),*);
+            self.history.collect_full(self.term);
+        })*
+    };
+}
+
 impl Handler for Guard<'_> {
+    pass_scrolling_row! {
+        put_tab(count: u16);
+        linefeed();
+        newline();
+    }
+
+    pass_scrolling! {
+        scroll_up(count: usize);
+    }
+
     pass! {
         set_cursor_style(style: Option<CursorStyle>);
         set_cursor_shape(shape: CursorShape);
@@ -81,17 +127,12 @@ impl Handler for Guard<'_> {
         move_backward(count: usize);
         move_down_and_cr(count: usize);
         move_up_and_cr(count: usize);
-        put_tab(count: u16);
         backspace();
         carriage_return();
-        linefeed();
         substitute();
-        newline();
         set_horizontal_tabstop();
-        scroll_up(count: usize);
         scroll_down(count: usize);
         insert_blank_lines(count: usize);
-        delete_lines(count: usize);
         erase_chars(count: usize);
         delete_chars(count: usize);
         move_backward_tabs(count: u16);
@@ -106,10 +147,7 @@ impl Handler for Guard<'_> {
         set_mode(mode: Mode);
         unset_mode(mode: Mode);
         report_mode(mode: Mode);
-        set_private_mode(mode: PrivateMode);
-        unset_private_mode(mode: PrivateMode);
         report_private_mode(mode: PrivateMode);
-        set_scrolling_region(top: usize, bottom: Option<usize>);
         set_keypad_application_mode();
         unset_keypad_application_mode();
         set_active_charset(index: CharsetIndex);
@@ -127,6 +165,36 @@ impl Handler for Guard<'_> {
             return;
         }
         self.term.input(c);
+        self.history.collect_full(self.term);
+    }
+
+    fn delete_lines(&mut self, count: usize) {
+        self.history.unwatch(self.term);
+        // From the first row on they are kept, as when they scroll off.
+        if self.term.grid().cursor.point.line == 0 {
+            self.history.watch(self.term);
+        }
+        self.term.delete_lines(count);
+        self.history.unwatch(self.term);
+        self.history.watch(self.term);
+    }
+
+    fn set_scrolling_region(&mut self, top: usize, bottom: Option<usize>) {
+        self.term.set_scrolling_region(top, bottom);
+        self.history.set_region(self.term, top, bottom);
+    }
+
+    fn set_private_mode(&mut self, mode: PrivateMode) {
+        if mode == OTHER_SCREEN {
+            self.history.before_swap(self.term);
+        }
+        self.term.set_private_mode(mode);
+        self.after_mode(mode);
+    }
+
+    fn unset_private_mode(&mut self, mode: PrivateMode) {
+        self.term.unset_private_mode(mode);
+        self.after_mode(mode);
     }
 
     fn clear_screen(&mut self, mode: ClearMode) {
@@ -134,7 +202,20 @@ impl Handler for Guard<'_> {
         if matches!(mode, ClearMode::Above) && self.term.grid().cursor.point.line == 1 {
             self.term.grid_mut().reset_region(..Line(1));
         }
-        self.term.clear_screen(mode);
+        self.history.unwatch(self.term);
+        match mode {
+            ClearMode::Saved => {
+                self.term.clear_screen(mode);
+                self.history.forget(self.term);
+            }
+            _ => {
+                // What is cleared as a whole goes to the history, even from a region.
+                self.history.watch_screen(self.term);
+                self.term.clear_screen(mode);
+                self.history.unwatch(self.term);
+            }
+        }
+        self.history.watch(self.term);
     }
 
     fn reset_state(&mut self) {
@@ -142,7 +223,10 @@ impl Handler for Guard<'_> {
             self.term.reset_color(index);
         }
         self.titles.saved.clear();
+        self.history.unwatch(self.term);
         self.term.reset_state();
+        self.history.reset(self.term);
+        self.history.watch(self.term);
     }
 
     fn set_title(&mut self, title: Option<String>) {

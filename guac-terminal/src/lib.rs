@@ -24,10 +24,12 @@
 #![forbid(unsafe_code)]
 
 mod boxes;
+mod compact;
 mod error;
 mod glyph;
 mod grid;
 mod handler;
+mod history;
 mod keys;
 mod mouse;
 mod palette;

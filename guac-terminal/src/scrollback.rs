@@ -6,7 +6,7 @@ use guac_display::{Rect, Size};
 
 use crate::palette::{ColorScheme, Rgb24, mix};
 use crate::render::Target;
-use crate::vt::Proxy;
+use crate::vt::{Proxy, Vt};
 
 /// Rows per step of the mouse wheel, as guacd.
 pub(crate) const WHEEL_ROWS: i32 = 3;
@@ -32,8 +32,8 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    pub(crate) fn new(term: &Term<Proxy>, size: Size, scheme: &ColorScheme) -> Self {
-        let (history, rows) = (term.history_size(), term.screen_lines());
+    pub(crate) fn new(vt: &Vt, size: Size, scheme: &ColorScheme) -> Self {
+        let (history, rows, offset) = (vt.history_len(), vt.term().screen_lines(), vt.term().grid().display_offset());
         if history == 0 {
             return Self::default();
         }
@@ -41,7 +41,7 @@ impl Bar {
         let part = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
         let total = part(history + rows).max(1);
         let height = (track * part(rows) / total).max(u64::from(MIN_HANDLE_PX)).min(track);
-        let above = part(history - term.grid().display_offset().min(history));
+        let above = part(history - offset.min(history));
         let y = (track - height) * above / part(history);
         let colour = mix(scheme.background(), scheme.foreground(), HANDLE_ALPHA);
         Self { y: u32::try_from(y).unwrap_or(0), height: u32::try_from(height).unwrap_or(0), colour }

@@ -38,7 +38,7 @@ pub struct TerminalConfig {
     pub font_size_pt: u32,
     /// Colours.
     pub color_scheme: ColorScheme,
-    /// Rows of history, bounded further for very wide terminals.
+    /// Rows of history, bounded further for very wide terminals, and to 1 KiB a row and 8 MiB in all.
     pub scrollback_rows: usize,
     /// What Backspace sends: 127 or 8.
     pub backspace: u8,
@@ -75,8 +75,9 @@ pub enum TerminalEvent {
 /// A terminal emulator. It has no I/O and no clock: bytes, input and time are given to it, and it is asked for what
 /// comes of them.
 ///
-/// Its pixels exist only while they are read ([`Picture::read`]); what it keeps is the grid, and a compact copy of the
-/// cells as last shown.
+/// Its pixels exist only while they are read ([`Picture::read`]); what it keeps is the grid, a compact copy of the cells
+/// as last shown, and the history: about a byte per character, but 24 per cell while someone has scrolled back to it or
+/// selected from it.
 pub struct Terminal {
     vt: Vt,
     glyphs: Arc<GlyphCache>,
@@ -191,8 +192,7 @@ impl Terminal {
     /// Rows of history above the screen, and how many of them the user has scrolled back by.
     #[must_use]
     pub fn history(&self) -> (usize, usize) {
-        let term = self.vt.term();
-        (term.history_size(), term.grid().display_offset())
+        (self.vt.history_len(), self.vt.term().grid().display_offset())
     }
 
     /// Takes in what the machine sent. However it is split, the result is the same.
@@ -355,6 +355,9 @@ impl Terminal {
 
     fn scroll(&mut self, by: Scroll) {
         let before = self.vt.term().grid().display_offset();
+        if !matches!(by, Scroll::PageDown | Scroll::Bottom | Scroll::Delta(..=0)) {
+            self.vt.open_history();
+        }
         self.vt.term_mut().scroll_display(by);
         self.dirty |= before != self.vt.term().grid().display_offset();
     }
@@ -400,6 +403,7 @@ impl Terminal {
     fn select(&mut self, at: Point, side: Side, pressed: u8, released: u8, now: Instant) {
         if pressed & LEFT != 0 {
             let clicks = self.clicks.press(at, now);
+            self.vt.open_history();
             selection::start(self.vt.term_mut(), at, side, clicks, self.modifiers.alt);
             self.selecting = true;
             self.dirty = true;
@@ -419,8 +423,8 @@ impl Terminal {
 
     fn drag_bar(&mut self, x: u32, y: u32, before: u8) -> bool {
         let (down, was_down) = (self.buttons & LEFT != 0, before & LEFT != 0);
-        let bar = Bar::new(self.vt.term(), self.size, &self.scheme);
-        if down && !was_down && x >= Bar::area(self.size).x && self.vt.term().history_size() > 0 {
+        let bar = Bar::new(&self.vt, self.size, &self.scheme);
+        if down && !was_down && x >= Bar::area(self.size).x && self.vt.history_len() > 0 {
             self.grip = Some(if bar.is_hit(y) { bar.grip(y) } else { bar.middle() });
         }
         let Some(grip) = self.grip else { return false };
@@ -428,6 +432,7 @@ impl Terminal {
             self.grip = None;
             return true;
         }
+        self.vt.open_history();
         bar.drag(self.vt.term_mut(), self.size, grip, y);
         self.dirty = true;
         true
@@ -461,6 +466,9 @@ impl Picture for Terminal {
         if !std::mem::take(&mut self.dirty) {
             return;
         }
+        if !self.selecting && self.grip.is_none() {
+            self.vt.rest();
+        }
         let view = View::new(self.vt.term(), &self.scheme);
         let grid = (self.vt.term().columns(), self.vt.term().screen_lines());
         if self.is_new || self.marks.is_full() {
@@ -470,10 +478,13 @@ impl Picture for Terminal {
             self.is_new = false;
         }
         self.shown.update(&view, &mut self.marks, changes);
-        let bar = Bar::new(self.vt.term(), self.size, &self.scheme);
-        if bar != self.shown.bar {
+        let bar = Bar::new(&self.vt, self.size, &self.scheme);
+        // In a very narrow picture the cells are below the bar, and may have been moved with it.
+        let area = Bar::area(self.size);
+        let is_above_cells = changes.copies().iter().any(|copy| copy.dst().right() > area.x);
+        if bar != self.shown.bar || is_above_cells {
             self.shown.bar = bar;
-            changes.damage(Bar::area(self.size));
+            changes.damage(area);
         }
     }
 

@@ -9,6 +9,7 @@ use alacritty_terminal::term::{Config, Osc52, Term};
 use alacritty_terminal::vte::ansi::{Processor, Timeout};
 
 use crate::handler::{Guard, Titles};
+use crate::history::{self, History};
 use crate::palette::ColorScheme;
 
 /// Longest text copied by OSC 52 or by selection, and pasted: guacd's clipboard.
@@ -21,7 +22,8 @@ const MAX_OSC_BYTES: usize = MAX_CLIPBOARD_BYTES.div_ceil(3) * 4 + 64;
 /// Most bytes of answers waiting to be sent. A machine that asks faster than it reads gets no more.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 
-/// Most cells of history, whatever the number of rows asked for: 48 MiB at 24 bytes each.
+/// Most cells of history, whatever the number of rows asked for: 48 MiB at the 24 bytes that each has while someone looks
+/// at them.
 const MAX_HISTORY_CELLS: usize = 2 << 20;
 
 /// Most bytes waiting to be sent in all: a pasted clipboard and then some.
@@ -141,18 +143,21 @@ pub(crate) struct Vt {
     scan: Scan,
     partial: Partial,
     scrollback: usize,
-    config: Config,
+    history: History,
 }
 
 impl Vt {
     pub(crate) fn new(size: GridSize, scrollback: usize) -> Self {
         let proxy = Proxy::default();
-        let config = Config {
-            scrolling_history: history_rows(scrollback, size.columns),
-            osc52: Osc52::OnlyCopy,
-            ..Config::default()
-        };
-        let term = Term::new(config.clone(), &size, proxy.clone());
+        let max_rows = history_rows(scrollback, size.columns);
+        let config = Config { scrolling_history: 0, osc52: Osc52::OnlyCopy, ..Config::default() };
+        // A grid that grows gets 1000 rows more than it needs; one that shrinks keeps those it has. So it begins with
+        // the rows that the history needs.
+        let tall = GridSize { rows: size.rows.saturating_mul(2) + 1, ..size };
+        let mut term = Term::new(config, if max_rows > 0 { &tall } else { &size }, proxy.clone());
+        term.resize(size);
+        history::trim_alternate(&mut term);
+        let history = History::new(&mut term, max_rows);
         Self {
             parser: Processor::new(),
             term,
@@ -161,7 +166,7 @@ impl Vt {
             scan: Scan::Ground,
             partial: Partial::default(),
             scrollback,
-            config,
+            history,
         }
     }
 
@@ -178,27 +183,56 @@ impl Vt {
     }
 
     pub(crate) fn resize(&mut self, size: GridSize) {
-        self.term.resize(size);
-        let history = history_rows(self.scrollback, size.columns);
-        if history != self.config.scrolling_history {
-            self.config.scrolling_history = history;
-            self.term.set_options(self.config.clone());
-        }
+        self.history.resize(&mut self.term, size, history_rows(self.scrollback, size.columns));
+    }
+
+    #[cfg(test)]
+    pub(crate) fn history(&self) -> &History {
+        &self.history
+    }
+
+    #[cfg(test)]
+    pub(crate) fn history_mut(&mut self) -> &mut History {
+        &mut self.history
+    }
+
+    /// Rows of history.
+    pub(crate) fn history_len(&self) -> usize {
+        self.history.len(&self.term)
+    }
+
+    /// Has the history in the grid, to be scrolled back to and selected from, until [`rest`](Self::rest).
+    pub(crate) fn open_history(&mut self) {
+        self.history.open(&mut self.term);
+    }
+
+    /// Frees memory that nobody needs at present.
+    pub(crate) fn rest(&mut self) {
+        self.history.rest(&mut self.term);
     }
 
     /// Takes bytes of the machine in.
     pub(crate) fn handle_output(&mut self, bytes: &[u8], scheme: &ColorScheme, cell_px: (u32, u32)) {
         let mut rest = bytes;
+        self.history.watch(&mut self.term);
         let mut feed = Feed {
             partial: &mut self.partial,
             parser: &mut self.parser,
-            guard: Guard { term: &mut self.term, titles: &mut self.titles, proxy: &self.proxy, scheme, cell_px },
+            guard: Guard {
+                term: &mut self.term,
+                history: &mut self.history,
+                titles: &mut self.titles,
+                proxy: &self.proxy,
+                scheme,
+                cell_px,
+            },
         };
         while !rest.is_empty() {
             let (next, used) = scan(self.scan, rest, &mut feed);
             self.scan = next;
             rest = rest.get(used..).unwrap_or_default();
         }
+        self.history.unwatch(&mut self.term);
     }
 }
 

@@ -160,6 +160,19 @@ fn a_scrolled_screen_is_moved_instead_of_redrawn() {
 }
 
 #[test]
+fn moved_cells_leave_the_bar_of_a_narrow_picture_alone() {
+    let mut config = TerminalConfig::new(Size::new(20, 190).unwrap());
+    config.scrollback_rows = 30;
+    let mut terminal = Terminal::new(config, Arc::clone(&GLYPHS));
+    let mut follower = Follower::new(&terminal);
+    for letter in ('a'..='z').cycle().take(100) {
+        terminal.handle_output(format!("{letter}\r\n").as_bytes());
+        follower.follow(&mut terminal);
+        assert!(follower.pixels == picture(&mut terminal));
+    }
+}
+
+#[test]
 fn typing_a_letter_damages_two_cells() {
     let mut terminal = terminal(40, 20);
     let mut changes = Changes::new(terminal.size());
