@@ -9,7 +9,7 @@ use alacritty_terminal::term::{Config, Osc52, Term};
 use alacritty_terminal::vte::ansi::{Processor, Timeout};
 
 use crate::handler::{Guard, Titles};
-use crate::history::{self, History};
+use crate::history::History;
 use crate::palette::ColorScheme;
 
 /// Longest text copied by OSC 52 or by selection, and pasted: guacd's clipboard.
@@ -151,12 +151,7 @@ impl Vt {
         let proxy = Proxy::default();
         let max_rows = history_rows(scrollback, size.columns);
         let config = Config { scrolling_history: 0, osc52: Osc52::OnlyCopy, ..Config::default() };
-        // A grid that grows gets 1000 rows more than it needs; one that shrinks keeps those it has. So it begins with
-        // the rows that the history needs.
-        let tall = GridSize { rows: size.rows.saturating_mul(2) + 1, ..size };
-        let mut term = Term::new(config, if max_rows > 0 { &tall } else { &size }, proxy.clone());
-        term.resize(size);
-        history::trim_alternate(&mut term);
+        let mut term = Term::new(config, &size, proxy.clone());
         let history = History::new(&mut term, max_rows);
         Self {
             parser: Processor::new(),

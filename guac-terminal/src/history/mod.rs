@@ -64,14 +64,18 @@ impl History {
 
     /// Puts all rows into the grid. There is none on the alternate screen.
     pub(crate) fn open(&mut self, term: &mut Term<Proxy>) {
+        self.open_with(term, 0);
+    }
+
+    /// As [`open`](Self::open), with rows in reserve by which the screen may grow.
+    fn open_with(&mut self, term: &mut Term<Proxy>, reserve: usize) {
         if self.is_open || is_alternate(term) {
             return;
         }
         let grid = term.grid_mut();
         self.rows.refresh(&grid[Line(-1)]);
         grid.update_history(0);
-        grid.update_history(self.rows.max_rows());
-        add_on_top(grid, self.rows.len());
+        add_on_top(grid, self.rows.len(), self.rows.max_rows(), reserve);
         let mut all = take_rows(grid);
         self.rows.write(all.iter_mut());
         put_rows(grid, all);
@@ -109,7 +113,10 @@ impl History {
         self.full_at = term.screen_lines() + 1;
         let grid = term.grid_mut();
         grid.update_history(self.full_at);
-        add_on_top(grid, self.full_at.saturating_sub(grid.history_size()));
+        let missing = self.full_at.saturating_sub(grid.history_size());
+        if missing > 0 {
+            add_on_top(grid, missing, self.full_at, 0);
+        }
     }
 
     /// Begins to count what arrives; to be called before output is taken in.
@@ -203,7 +210,9 @@ impl History {
         if (term.columns(), term.screen_lines()) == (size.columns(), size.screen_lines()) {
             return;
         }
-        with_primary(term, |term| self.open(term));
+        let grown = size.screen_lines().saturating_sub(term.screen_lines());
+        with_primary(term, |term| self.open_with(term, grown));
+        replace_alternate(term, &size);
         term.resize(size);
         self.region_top = 0;
         with_primary(term, |term| {
@@ -212,7 +221,9 @@ impl History {
             term.grid_mut().truncate();
             self.rest(term);
         });
-        trim_alternate(term);
+        if is_alternate(term) {
+            term.grid_mut().truncate();
+        }
     }
 }
 
@@ -234,20 +245,26 @@ fn above(count: usize) -> impl Iterator<Item = Line> {
     (1..=count).rev().map(|number| Line(-line(number).0))
 }
 
-/// Puts rows above all others, whose content is of no meaning. The history must have room for them.
-fn add_on_top(grid: &mut Grid<Cell>, count: usize) {
-    let screen = grid.screen_lines();
-    let mut left = count;
+/// Puts blank rows above all others, in a grid for `max_rows` of history and with further ones in reserve.
+///
+/// A grid that grows takes 1000 rows more than it needs, and they leave holes in the heap. One that shrinks keeps those
+/// it has, so a new one of the right number of rows is made small.
+fn add_on_top(grid: &mut Grid<Cell>, count: usize, max_rows: usize, reserve: usize) {
+    let (columns, screen, history) = (grid.columns(), grid.screen_lines(), grid.history_size());
+    let mut fresh = Grid::new(screen + history + count + reserve, columns, 0);
+    fresh.resize(false, screen, columns);
+    fresh.update_history(max_rows);
+    let mut left = history + count;
     while left > 0 {
         let step = left.min(screen);
-        grid.scroll_up(&(Line(0)..line(screen)), step);
+        fresh.scroll_up(&(Line(0)..line(screen)), step);
         left -= step;
     }
-    if count > 0 {
-        let mut rows = take_rows(grid);
-        rows.rotate_right(count);
-        put_rows(grid, rows);
+    for at in grid.topmost_line().0..=grid.bottommost_line().0 {
+        fresh[Line(at)] = std::mem::take(&mut grid[Line(at)]);
     }
+    (fresh.cursor, fresh.saved_cursor) = (grid.cursor.clone(), grid.saved_cursor.clone());
+    *grid = fresh;
 }
 
 /// All rows from the top; those in the grid are unusable until they are put back.
@@ -283,14 +300,14 @@ fn with_primary(term: &mut Term<Proxy>, act: impl FnOnce(&mut Term<Proxy>)) {
     term.selection = selection;
 }
 
-/// Frees the rows that the alternate screen has in reserve: each time it grows, the emulator adds 1000.
-pub(crate) fn trim_alternate(term: &mut Term<Proxy>) {
+/// Makes the alternate screen one of another size, unless it is shown: its content is of no meaning then.
+fn replace_alternate(term: &mut Term<Proxy>, size: &impl Dimensions) {
     if is_alternate(term) {
-        return term.grid_mut().truncate();
+        return;
     }
     let (selection, saved) = (term.selection.take(), term.grid().saved_cursor.clone());
     term.swap_alt();
-    term.grid_mut().truncate();
+    *term.grid_mut() = Grid::new(size.screen_lines(), size.columns(), 0);
     term.swap_alt();
     term.grid_mut().saved_cursor = saved;
     term.selection = selection;
