@@ -204,10 +204,7 @@ impl Handler for Guard<'_> {
         }
         self.history.unwatch(self.term);
         match mode {
-            ClearMode::Saved => {
-                self.term.clear_screen(mode);
-                self.history.forget(self.term);
-            }
+            ClearMode::Saved if self.history.forget(self.term) => {}
             _ => {
                 // What is cleared as a whole goes to the history, even from a region.
                 self.history.watch_screen(self.term);

@@ -356,6 +356,9 @@ impl Terminal {
     fn scroll(&mut self, by: Scroll) {
         let before = self.vt.term().grid().display_offset();
         if !matches!(by, Scroll::PageDown | Scroll::Bottom | Scroll::Delta(..=0)) {
+            if self.vt.history_len() == 0 {
+                return;
+            }
             self.vt.open_history();
         }
         self.vt.term_mut().scroll_display(by);
@@ -418,6 +421,7 @@ impl Terminal {
         }
         if released & LEFT != 0 && std::mem::take(&mut self.selecting) {
             self.copy();
+            self.vt.rest();
         }
     }
 
@@ -430,6 +434,7 @@ impl Terminal {
         let Some(grip) = self.grip else { return false };
         if !down {
             self.grip = None;
+            self.vt.rest();
             return true;
         }
         self.vt.open_history();

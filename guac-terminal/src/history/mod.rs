@@ -190,19 +190,25 @@ impl History {
         }
     }
 
-    /// After the emulator was reset.
+    /// After the emulator was reset: everything is blank, and the landing is gone.
     pub(crate) fn reset(&mut self, term: &mut Term<Proxy>) {
         self.region_top = 0;
-        self.forget(term);
+        if !self.is_open {
+            self.rows.clear();
+            let grid = term.grid_mut();
+            grid.update_history(self.full_at);
+            // Its rows are in reserve, so this costs little, however often an application does it.
+            scroll_up(grid, self.full_at);
+        }
     }
 
-    /// After the emulator forgot its history, while it is not watched.
-    pub(crate) fn forget(&mut self, term: &mut Term<Proxy>) {
-        if is_alternate(term) || self.is_open {
-            return;
+    /// Forgets all rows, while they are not watched; says whether it did, else they are the emulator's.
+    pub(crate) fn forget(&mut self, term: &Term<Proxy>) -> bool {
+        let is_ours = !self.is_open && !is_alternate(term);
+        if is_ours {
+            self.rows.clear();
         }
-        self.rows.clear();
-        self.make_landing(term);
+        is_ours
     }
 
     /// Changes columns and rows of the screen, and most rows of history.
@@ -254,17 +260,23 @@ fn add_on_top(grid: &mut Grid<Cell>, count: usize, max_rows: usize, reserve: usi
     let mut fresh = Grid::new(screen + history + count + reserve, columns, 0);
     fresh.resize(false, screen, columns);
     fresh.update_history(max_rows);
-    let mut left = history + count;
-    while left > 0 {
-        let step = left.min(screen);
-        fresh.scroll_up(&(Line(0)..line(screen)), step);
-        left -= step;
-    }
+    scroll_up(&mut fresh, history + count);
     for at in grid.topmost_line().0..=grid.bottommost_line().0 {
         fresh[Line(at)] = std::mem::take(&mut grid[Line(at)]);
     }
     (fresh.cursor, fresh.saved_cursor) = (grid.cursor.clone(), grid.saved_cursor.clone());
     *grid = fresh;
+}
+
+/// Moves rows into the grid's history.
+fn scroll_up(grid: &mut Grid<Cell>, count: usize) {
+    let screen = grid.screen_lines();
+    let mut left = count;
+    while left > 0 {
+        let step = left.min(screen);
+        grid.scroll_up(&(Line(0)..line(screen)), step);
+        left -= step;
+    }
 }
 
 /// All rows from the top; those in the grid are unusable until they are put back.

@@ -89,6 +89,25 @@ fn the_widest_row_of_the_dearest_cells_is_kept() {
 }
 
 #[test]
+fn the_grid_has_the_history_only_while_someone_looks() {
+    let mut vt = vt(20, 5, 1000);
+    let total = |vt: &Vt| vt.term().total_lines();
+    assert_eq!(total(&vt), 5 + 6);
+    feed(&mut vt, "line\r\n".repeat(1100));
+    assert_eq!((total(&vt), vt.history_len()), (5 + 6, 1000));
+    vt.open_history();
+    assert_eq!((total(&vt), vt.history_len()), (5 + 1000, 1000));
+    vt.rest();
+    assert_eq!((total(&vt), vt.history_len()), (5 + 6, 1000));
+    vt.resize(GridSize { columns: 30, rows: 7 });
+    assert_eq!((total(&vt), vt.history_len()), (7 + 8, 998));
+    feed(&mut vt, "\x1b[3J");
+    assert_eq!((total(&vt), vt.history_len()), (7 + 8, 0));
+    feed(&mut vt, "\x1bc");
+    assert_eq!((total(&vt), vt.history_len()), (7 + 8, 0));
+}
+
+#[test]
 fn without_scrollback_there_is_no_history() {
     let mut vt = vt(20, 5, 0);
     feed(&mut vt, "line\r\n".repeat(50));
