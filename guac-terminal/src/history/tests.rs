@@ -51,7 +51,7 @@ fn keeps_as_many_rows_as_asked_for_and_drops_the_oldest_of_one_more() {
 }
 
 #[test]
-fn a_thousand_rows_of_text_are_below_a_fifth_of_a_mebibyte() {
+fn a_thousand_rows_of_text_take_little_more_than_their_text() {
     for columns in [101, 200] {
         let mut vt = vt(columns, 40, 1000);
         let text = "x".repeat(columns - 21);
