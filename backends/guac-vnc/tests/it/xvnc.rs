@@ -56,7 +56,8 @@ impl Xvnc {
     /// A program on this display.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command.env("DISPLAY", &self.display).env("HOME", &self.home).stderr(Stdio::null());
+        // Text is UTF-8 whatever the locale of whoever runs the tests.
+        command.env("LC_ALL", "C.UTF-8").env("DISPLAY", &self.display).env("HOME", &self.home).stderr(Stdio::null());
         command
     }
 
