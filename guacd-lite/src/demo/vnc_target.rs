@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use des::Des;
 use des::cipher::{BlockCipherEncrypt as _, KeyInit as _};
 use rand::Rng as _;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
@@ -21,12 +22,11 @@ const DISPLAYS: std::ops::Range<u16> = 50..100;
 /// How long Xvnc may take to listen.
 const START: Duration = Duration::from_secs(10);
 
-/// What may run on the display: program, arguments, how to call it. Of a desktop and of window managers the first that
-/// is installed; with a window manager alone, a terminal to have something to look at.
-const DESKTOPS: [(&str, &[&str], &str); 3] =
-    [("startxfce4", &[], "Xfce"), ("openbox", &[], "Openbox"), ("twm", &[], "twm")];
-const TERMINAL: (&str, &[&str], &str) =
-    ("xterm", &["-geometry", "100x30+60+60", "-fa", "DejaVu Sans Mono", "-fs", "11"], "xterm");
+/// How long a program may take to end when asked to.
+const STOP: Duration = Duration::from_secs(3);
+
+/// A terminal, to have something to look at where there is no whole desktop.
+const TERMINAL: &str = "xterm -geometry 100x30+60+60 -fa 'DejaVu Sans Mono' -fs 11";
 
 /// The key with which VNC password files are scrambled, the same in every implementation. It hides, it does not protect.
 const PASSWORD_FILE_KEY: [u8; 8] = [0x17, 0x52, 0x6b, 0x06, 0x23, 0x4e, 0x58, 0x07];
@@ -35,7 +35,7 @@ const PASSWORD_FILE_KEY: [u8; 8] = [0x17, 0x52, 0x6b, 0x06, 0x23, 0x4e, 0x58, 0x
 pub(crate) struct VncTarget {
     port: u16,
     password: String,
-    desktop: String,
+    desktop: &'static str,
     children: Vec<Child>,
 }
 
@@ -43,10 +43,7 @@ impl VncTarget {
     /// Starts Xvnc and a desktop on it, or gives `None` if one of them is not installed.
     pub(crate) async fn start(dir: &Path) -> Result<Option<Self>> {
         let Some(xvnc) = find("Xvnc") else { return Ok(None) };
-        let programs = programs();
-        if programs.is_empty() {
-            return Ok(None);
-        }
+        let Some((desktop, mut program)) = desktop() else { return Ok(None) };
         let password = random_password();
         let password_file = dir.join("vnc-password");
         std::fs::write(&password_file, scramble(&password))?;
@@ -65,6 +62,8 @@ impl VncTarget {
                 "24",
                 "-nolisten",
                 "tcp",
+                // Without it the server starts over when its last client leaves, and takes those down that just came.
+                "-noreset",
             ])
             .arg("-rfbport")
             .arg(port.to_string())
@@ -73,25 +72,21 @@ impl VncTarget {
             .args(["-desktop", "guacd-lite demo"])
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
-            .stderr(log)
+            .stderr(log.try_clone()?)
             .kill_on_drop(true)
             .spawn()
             .context("Xvnc does not start")?;
-        let desktop = programs.iter().map(|(_, _, name)| *name).collect::<Vec<_>>().join(" and ");
         let mut target = Self { port, password, desktop, children: vec![server] };
         target.wait_until_listening().await?;
-        for (program, arguments, name) in programs {
-            let session = Command::new(program)
-                .args(arguments)
-                .env("DISPLAY", format!(":{display}"))
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .kill_on_drop(true)
-                .spawn()
-                .with_context(|| format!("{name} does not start"))?;
-            target.children.push(session);
-        }
+        let session = program
+            .env("DISPLAY", format!(":{display}"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("{desktop} does not start"))?;
+        target.children.push(session);
         Ok(Some(target))
     }
 
@@ -114,8 +109,8 @@ impl VncTarget {
     }
 
     /// What runs on it.
-    pub(crate) fn desktop(&self) -> &str {
-        &self.desktop
+    pub(crate) fn desktop(&self) -> &'static str {
+        self.desktop
     }
 
     /// Parameters of a connection to it.
@@ -125,22 +120,37 @@ impl VncTarget {
             .into()
     }
 
-    /// Ends the desktop and its server.
+    /// Ends the desktop and its server. The server is asked, so that it takes its lock and socket along.
     pub(crate) async fn stop(mut self) {
         for child in self.children.iter_mut().rev() {
-            // It may have ended by itself.
-            let _ = child.kill().await;
+            if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw) {
+                // It may have ended by itself.
+                let _ = kill_process(pid, Signal::TERM);
+            }
+            if tokio::time::timeout(STOP, child.wait()).await.is_err() {
+                let _ = child.kill().await;
+            }
         }
     }
 }
 
-/// What of the above is installed.
-fn programs() -> Vec<(PathBuf, &'static [&'static str], &'static str)> {
-    let installed = |&(program, arguments, name)| Some((find(program)?, arguments, name));
-    let desktop: Option<(PathBuf, &[&str], &str)> = DESKTOPS.iter().find_map(installed);
-    let complete = desktop.as_ref().is_some_and(|(_, _, name)| *name == "Xfce");
-    let terminal = (!complete).then(|| installed(&TERMINAL)).flatten();
-    desktop.into_iter().chain(terminal).collect()
+/// What to run on the display, of what is installed, and how to call it.
+fn desktop() -> Option<(&'static str, Command)> {
+    if let Some(xfce) = find("startxfce4") {
+        return Some(("Xfce", Command::new(xfce)));
+    }
+    let terminal = find("xterm");
+    if let Some(openbox) = find("openbox") {
+        let mut command = Command::new(openbox);
+        if terminal.is_some() {
+            // By the window manager itself: it loses windows that come while it starts.
+            command.args(["--startup", TERMINAL]);
+        }
+        return Some((if terminal.is_some() { "Openbox and xterm" } else { "Openbox" }, command));
+    }
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("exec {TERMINAL}")]);
+    terminal.map(|_| ("xterm", command))
 }
 
 fn find(program: &str) -> Option<PathBuf> {
@@ -150,12 +160,15 @@ fn find(program: &str) -> Option<PathBuf> {
 
 /// A display whose VNC port is free and that no X server holds.
 fn free_display() -> Option<u16> {
-    DISPLAYS.into_iter().find(|display| {
-        let port_is_free = TcpListener::bind((Ipv4Addr::LOCALHOST, FIRST_PORT + display)).is_ok();
-        port_is_free
-            && !Path::new(&format!("/tmp/.X11-unix/X{display}")).exists()
-            && !Path::new(&format!("/tmp/.X{display}-lock")).exists()
-    })
+    DISPLAYS
+        .into_iter()
+        .find(|display| TcpListener::bind((Ipv4Addr::LOCALHOST, FIRST_PORT + display)).is_ok() && !is_locked(*display))
+}
+
+/// Whether a living X server holds the lock of a display. X servers take over the locks of dead ones.
+fn is_locked(display: u16) -> bool {
+    let Ok(lock) = std::fs::read_to_string(format!("/tmp/.X{display}-lock")) else { return false };
+    lock.trim().parse::<u32>().is_ok_and(|pid| Path::new(&format!("/proc/{pid}")).exists())
 }
 
 /// Eight letters: VNC passwords have no more.
