@@ -41,6 +41,10 @@ export class Desktop {
       server.once("exit", () => reject(new Error(`Xvnc does not start, see ${this.dir}/log`)));
     });
     this.program("openbox");
+    // It loses windows that come while it starts.
+    await until("the window manager runs", async () =>
+      (await this.run("xprop", ["-root", "_NET_CLIENT_LIST"])).includes("window id"),
+    );
     await this.run("xsetroot", ["-mod", "8", "8", "-fg", "#2f4f6f", "-bg", "#1d2b3a"]);
   }
 

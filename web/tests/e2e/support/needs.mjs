@@ -12,7 +12,7 @@ const ALIASES = {
 };
 
 /** What a real desktop needs. */
-export const DESKTOP = ["Xvnc", "vncpasswd", "openbox", "xterm", "xsetroot", "xdotool", "xwd", "xwininfo", "display", "convert"];
+export const DESKTOP = ["Xvnc", "vncpasswd", "openbox", "xterm", "xsetroot", "xdotool", "xwd", "xwininfo", "xprop", "display", "convert"];
 /** What a real SSH server needs. */
 export const SSH = ["sshd", "ssh-keygen"];
 
