@@ -1,0 +1,1 @@
+//! Benchmarks of the codec, the tunnels and their peers.

@@ -1,0 +1,1 @@
+//! A Guacamole client for Rust: connects to a guacd or a gateway, types, clicks, looks.
