@@ -7,16 +7,16 @@ use std::process::{Command, Stdio};
 use testsuite::{Home, Sshd, find, missing};
 
 /// Where what is installed for a test is kept between runs.
-fn workshop(name: &str) -> PathBuf {
+pub(crate) fn workshop(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     tests.ancestors().nth(3).unwrap().join("testsuite-clients").join(name)
 }
 
-fn source(name: &str) -> PathBuf {
+pub(crate) fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name)
 }
 
-fn run(command: &mut Command) -> String {
+pub(crate) fn run(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{command:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
@@ -24,7 +24,7 @@ fn run(command: &mut Command) -> String {
 }
 
 /// Runs `install` unless it was done before with this very list of packages.
-fn installed(dir: &Path, list: &Path, install: impl FnOnce()) {
+pub(crate) fn installed(dir: &Path, list: &Path, install: impl FnOnce()) {
     let (stamp, wanted) = (dir.join(".installed"), fs::read_to_string(list).unwrap());
     if fs::read_to_string(&stamp).is_ok_and(|done| done == wanted) {
         return;

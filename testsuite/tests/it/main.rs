@@ -5,6 +5,7 @@
 mod clients;
 mod crash;
 mod database;
+mod differential;
 mod failures;
 mod hostile;
 mod operation;
