@@ -38,6 +38,7 @@ mod keysym;
 mod limits;
 mod opcode;
 mod status;
+mod stream;
 
 pub use args::{Arg, Rest};
 pub use decoder::Decoder;
@@ -55,3 +56,7 @@ pub use limits::{
 };
 pub use opcode::{ClientInstruction, Mask, ServerInstruction};
 pub use status::Status;
+pub use stream::{
+    CLIPBOARD_BLOB_BYTES, IncomingStream, MAX_OBJECTS, ObjectAllocator, OutgoingStream, StreamAllocator, StreamError,
+    StreamTable, append_base64, write_blobs,
+};
