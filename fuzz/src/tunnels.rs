@@ -1,14 +1,17 @@
 //! What a browser sends through a WebSocket or in the bodies of HTTP writes: the session gets exactly the whole
 //! instructions before the first mistake, never the tunnel's own ones, and nothing after `disconnect`.
 
-use std::pin::pin;
+use std::io::Cursor;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, sink, stream};
+use futures_util::{StreamExt as _, stream};
 use guac_protocol::{Instruction, Status, TunnelUuid};
-use guac_tunnel::{HttpTunnels, Incoming, InstructionSink, Link, LinkClosed, Outgoing, TunnelLimits, run_websocket};
+use guac_tunnel::{
+    FrameHeader, FrameKind, HttpTunnels, InstructionSink, Link, LinkClosed, MAX_MESSAGE_BYTES, TunnelLimits,
+    serve_websocket, unmask,
+};
 
 use crate::reference::{self, End};
 
@@ -50,12 +53,19 @@ fn until_disconnect(all: Vec<Vec<String>>) -> Vec<Vec<String>> {
 }
 
 async fn websocket(pieces: Vec<Bytes>, taken: &Taken) {
-    let incoming = stream::iter(pieces.into_iter().map(|piece| Ok::<_, std::io::Error>(Incoming::Text(piece))));
-    let outgoing = pin!(sink::unfold((), |(), _: Outgoing| std::future::ready(Ok::<_, std::io::Error>(()))));
+    let mut sent = Vec::new();
+    for piece in pieces.iter().flat_map(|piece| piece.chunks(MAX_MESSAGE_BYTES)) {
+        let mask = [1, 2, 3, 4];
+        sent.extend_from_slice(FrameHeader::new(FrameKind::Text, true, piece.len(), Some(mask)).as_bytes());
+        let start = sent.len();
+        sent.extend_from_slice(piece);
+        unmask(sent.get_mut(start..).unwrap_or_default(), mask);
+    }
+    let io = tokio::io::join(Cursor::new(sent), tokio::io::sink());
     let limits = TunnelLimits::default();
     let uuid = TunnelUuid::from_random([1; 16]);
     let stop = std::future::pending::<Status>();
-    let _ = Box::pin(run_websocket(incoming, outgoing, &uuid, taken.link(), stop, &limits)).await;
+    let _ = Box::pin(serve_websocket(io, &uuid, taken.link(), stop, &limits)).await;
 }
 
 async fn http(pieces: Vec<Bytes>, taken: &Taken) {

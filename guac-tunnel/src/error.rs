@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use guac_protocol::{DecodeError, HandshakeError, Status};
 
-use crate::OpenError;
+use crate::{FrameError, OpenError};
 
 /// What went wrong, sorted by blame. The text is for logs; the peer is told [`status`](Self::status).
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,9 @@ pub enum TunnelError {
     /// *Peer.* A WebSocket message is not text.
     #[error("the client sent a message that is not text")]
     NotText,
+    /// *Peer.* The bytes are no WebSocket frames, or a message is too long.
+    #[error("the client sent no valid WebSocket frames")]
+    Frame(#[from] FrameError),
     /// *Peer.* The body of a write ends within an instruction.
     #[error("the request ends within an instruction")]
     Incomplete,
@@ -65,9 +68,6 @@ pub enum TunnelError {
     /// *Environment.* The transport failed.
     #[error("the transport failed")]
     Io(#[from] io::Error),
-    /// *Environment.* The WebSocket failed.
-    #[error("the WebSocket failed")]
-    WebSocket(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl TunnelError {
@@ -81,12 +81,14 @@ impl TunnelError {
             Self::Silent { .. } | Self::Stalled { .. } => Status::ClientTimeout,
             Self::LeftEarly | Self::Incomplete | Self::NoToken => Status::ClientBadRequest,
             Self::NotText => Status::ClientBadType,
+            Self::Frame(FrameError::TooLong { .. }) => Status::ClientOverrun,
+            Self::Frame(_) => Status::ClientBadRequest,
             Self::NoSuchTunnel => Status::ResourceNotFound,
             Self::TooManyRequests => Status::ClientTooMany,
             Self::Open(error) => error.status,
             Self::SessionStuck { .. } => Status::UpstreamTimeout,
             Self::Full => Status::ServerBusy,
-            Self::Io(_) | Self::WebSocket(_) => Status::ServerError,
+            Self::Io(_) => Status::ServerError,
         }
     }
 
@@ -95,9 +97,12 @@ impl TunnelError {
     pub fn message(&self) -> &str {
         match self {
             Self::Open(error) => &error.message,
-            Self::Malformed(_) | Self::Handshake(_) | Self::LeftEarly | Self::Incomplete | Self::NotText => {
-                "The client sent something that is not understood."
-            }
+            Self::Malformed(_)
+            | Self::Handshake(_)
+            | Self::LeftEarly
+            | Self::Incomplete
+            | Self::NotText
+            | Self::Frame(_) => "The client sent something that is not understood.",
             Self::UnknownProtocol => "This protocol is not available here.",
             Self::Silent { .. } => "User is not responding.",
             Self::Stalled { .. } => "The client does not take what is sent to it.",
@@ -106,7 +111,7 @@ impl TunnelError {
             Self::TooManyRequests => "Too many requests at once for this tunnel.",
             Self::SessionStuck { .. } => "The session does not take input any more.",
             Self::Full => "There are as many sessions as this server allows.",
-            Self::Io(_) | Self::WebSocket(_) => "Internal server error.",
+            Self::Io(_) => "Internal server error.",
         }
     }
 }

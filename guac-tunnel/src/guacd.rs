@@ -1,23 +1,26 @@
 //! The way to an outside guacd: the same interface as a session of our own, with the guacd client behind it.
 
 use std::fmt;
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt as _, StreamExt as _, stream};
-use guac_protocol::{ClientHandshake, ClientStep, ConnectionId, Instruction, Status};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
+use guac_protocol::{ClientHandshake, ClientStep, ConnectionId, DecodeError, Decoder, Instruction, Status};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
+use tokio_util::io::poll_read_buf;
 
-use crate::limits::MAX_UNSENT_BYTES;
-use crate::relay::{InstructionReader, error_bytes, read_chunk};
+use crate::limits::{MAX_UNSENT_BYTES, READ_BYTES};
+use crate::relay::error_bytes;
 use crate::{
     GuacdTls, InstructionSink, Link, LinkClosed, OpenError, OpenRequest, Opened, SessionHost, TunnelError, TunnelLimits,
 };
@@ -48,7 +51,7 @@ impl GuacdHost {
     }
 
     async fn connect(&self) -> Result<Box<dyn Transport>, OpenError> {
-        let deadline = tokio::time::Instant::now() + self.limits.guacd_connect;
+        let deadline = Instant::now() + self.limits.guacd_connect;
         let reach = async {
             let addresses = lookup_host((self.hostname.as_str(), self.port)).await.map_err(|error| {
                 tracing::debug!(%error, "Name of guacd not resolved");
@@ -81,7 +84,7 @@ impl GuacdHost {
 
     async fn shake_hands(
         &self,
-        reader: &mut InstructionReader<ReadHalf<Box<dyn Transport>>>,
+        reader: &mut Reader,
         writer: &mut WriteHalf<Box<dyn Transport>>,
         request: &OpenRequest,
     ) -> Result<ConnectionId, OpenError> {
@@ -94,7 +97,7 @@ impl GuacdHost {
                 out.clear();
             }
             let step = reader.next(self.limits.guacd_read, |instruction| handshake.handle_instruction(instruction));
-            match step.await.map_err(upstream_error)?.map_err(|error| upstream_error(error.into()))? {
+            match step.await?.map_err(|error| upstream_error(error.into()))? {
                 ClientStep::Continue => {}
                 ClientStep::Args(_) => {
                     let value_of = |name: &str| request.params.get(name).map_or("", String::as_str);
@@ -108,10 +111,9 @@ impl GuacdHost {
 
     async fn open_link(&self, request: OpenRequest) -> Result<Opened, OpenError> {
         let (reader, mut writer) = tokio::io::split(self.connect().await?);
-        let mut reader = InstructionReader::new(reader);
+        let mut reader = Reader::new(reader);
         let connection_id = self.shake_hands(&mut reader, &mut writer, &request).await?;
-        let feed = Feed { reader, limits: self.limits.clone(), over: false };
-        let source = stream::unfold(feed, |mut feed| async move { Some((feed.next().await?, feed)) }).boxed();
+        let source = Feed::new(reader, self.limits.guacd_read).boxed();
         let sink = Box::new(GuacdSink { writer, unsent: BytesMut::new() });
         Ok(Opened { connection_id, link: Link { source, sink } })
     }
@@ -131,48 +133,128 @@ impl SessionHost for GuacdHost {
 trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
-/// What guacd sends, cut at the ends of instructions: a tunnel may put a message of its own between any two items.
-struct Feed {
-    reader: InstructionReader<ReadHalf<Box<dyn Transport>>>,
-    limits: TunnelLimits,
-    over: bool,
+/// What guacd sends, and where its instructions end.
+struct Reader {
+    io: ReadHalf<Box<dyn Transport>>,
+    /// What was read and is not passed on yet. The decoder has seen all of it.
+    buffer: BytesMut,
+    decoder: Decoder,
 }
 
-impl Feed {
-    async fn next(&mut self) -> Option<Bytes> {
-        if self.over {
-            return None;
-        }
-        match self.read().await {
-            Ok(Some(bytes)) => Some(bytes),
-            Ok(None) => None,
-            Err(error) => {
-                self.over = true;
-                Some(error_bytes(&error.message, error.status))
+impl Reader {
+    fn new(io: ReadHalf<Box<dyn Transport>>) -> Self {
+        Self { io, buffer: BytesMut::new(), decoder: Decoder::new() }
+    }
+
+    /// Shows the next instruction to `handle`. The whole of it must come within `limit`.
+    async fn next<T>(&mut self, limit: Duration, handle: impl FnOnce(&Instruction<'_>) -> T) -> Result<T, OpenError> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(instruction) = self.decoder.next_instruction().map_err(|error| upstream_error(error.into()))? {
+                self.buffer.advance(instruction.raw().len());
+                return Ok(handle(&instruction));
+            }
+            let read = timeout_at(deadline, poll_fn(|cx| self.poll_read(cx))).await.map_err(|_| timed_out())?;
+            if read.map_err(upstream_error)? == 0 {
+                return Err(upstream_error(TunnelError::LeftEarly));
             }
         }
     }
 
-    async fn read(&mut self) -> Result<Option<Bytes>, OpenError> {
-        let InstructionReader { reader, decoder } = &mut self.reader;
-        loop {
-            let mut whole = BytesMut::with_capacity(decoder.buffered_len());
-            while let Some(instruction) = decoder.next_instruction().map_err(|error| upstream_error(error.into()))? {
-                whole.extend_from_slice(instruction.raw().as_bytes());
-            }
-            if !whole.is_empty() {
-                return Ok(Some(whole.freeze()));
-            }
-            decoder.release_if_idle();
-            let chunk = timeout(self.limits.guacd_read, read_chunk(reader)).await.map_err(|_| timed_out())?;
-            match chunk {
-                Ok(chunk) if !chunk.is_empty() => {
-                    decoder.feed(&chunk).map_err(|error| upstream_error(error.into()))?;
+    /// Reads what is there, into a buffer that exists only while there is something. Number of bytes; 0: no more.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, TunnelError>> {
+        // INVARIANT: the decoder refuses an instruction before it fills half a buffer, so there is room.
+        self.buffer.reserve(READ_BYTES.saturating_sub(self.buffer.len()).max(1));
+        let before = self.buffer.len();
+        let read = match poll_read_buf(Pin::new(&mut self.io), cx, &mut self.buffer) {
+            Poll::Ready(read) => read?,
+            Poll::Pending => {
+                if self.buffer.is_empty() {
+                    self.buffer = BytesMut::new();
+                    self.decoder.release_if_idle();
                 }
+                return Poll::Pending;
+            }
+        };
+        self.decoder.feed(self.buffer.get(before..).unwrap_or_default())?;
+        Poll::Ready(Ok(read))
+    }
+
+    /// The whole instructions that were read, without copying them.
+    fn take_whole(&mut self) -> (Bytes, Option<DecodeError>) {
+        let mut whole = 0;
+        let error = loop {
+            match self.decoder.next_instruction() {
+                Ok(Some(instruction)) => whole += instruction.raw().len(),
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        (self.buffer.split_to(whole).freeze(), error)
+    }
+}
+
+/// What guacd sends as a link's source, cut at the ends of instructions: a tunnel may put a message of its own between
+/// any two items.
+struct Feed {
+    reader: Reader,
+    limit: Duration,
+    /// When guacd last said something.
+    heard: Instant,
+    /// Fires when the silence may have become too long; looked after only then.
+    silence: Pin<Box<Sleep>>,
+    /// What is still to be told before the end.
+    last_words: Option<OpenError>,
+    over: bool,
+}
+
+impl Feed {
+    fn new(reader: Reader, limit: Duration) -> Self {
+        let heard = Instant::now();
+        Self { reader, limit, heard, silence: Box::pin(sleep_until(heard + limit)), last_words: None, over: false }
+    }
+
+    /// The next whole instructions; an error is the end, and no data is an end without a word.
+    fn poll_whole(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, OpenError>>> {
+        loop {
+            if let Some(error) = self.last_words.take() {
+                return Poll::Ready(Some(Err(error)));
+            }
+            let (whole, error) = self.reader.take_whole();
+            self.last_words = error.map(|error| upstream_error(error.into()));
+            if !whole.is_empty() {
+                return Poll::Ready(Some(Ok(whole)));
+            }
+            if self.last_words.is_some() {
+                continue;
+            }
+            match self.reader.poll_read(cx) {
                 // guacd closes without TLS's goodbye, and resets when a session ends hard: both are an end.
-                Ok(_) | Err(_) => return Ok(None),
+                Poll::Ready(Ok(0) | Err(TunnelError::Io(_))) => return Poll::Ready(None),
+                Poll::Ready(Ok(_)) => self.heard = Instant::now(),
+                Poll::Ready(Err(error)) => self.last_words = Some(upstream_error(error)),
+                Poll::Pending => {
+                    ready!(self.silence.as_mut().poll(cx));
+                    if self.heard + self.limit <= Instant::now() {
+                        return Poll::Ready(Some(Err(timed_out())));
+                    }
+                    self.silence.as_mut().reset(self.heard + self.limit);
+                }
             }
         }
+    }
+}
+
+impl Stream for Feed {
+    type Item = Bytes;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let next = ready!(self.poll_whole(cx));
+        self.over = !matches!(next, Some(Ok(_)));
+        Poll::Ready(next.map(|next| next.unwrap_or_else(|error| error_bytes(&error.message, error.status))))
     }
 }
 

@@ -1,19 +1,28 @@
 //! Guacamole tunnels: one user's instructions over TCP, WebSocket or HTTP, and the session behind them.
 //!
 //! A [`SessionHost`] opens sessions and joins them; what it gives is a [`Link`]. The doors lead to a link, each in
-//! its own transport: [`serve_guacd`] is the guacd port, [`run_websocket`] and [`HttpTunnels`] are what browsers use.
+//! its own transport: [`serve_guacd`] is the guacd port, [`serve_websocket`] and [`HttpTunnels`] are what browsers use.
 //! [`GuacdHost`] is a session host that lives in another process, an outside guacd. [`Registry`] knows what lives.
 //!
 //! Nothing here knows a web framework, a database or a remote desktop protocol, spawns a task, or grows without
 //! bound: what a peer does not take is not fetched from the session.
 //!
 //! ```
-//! use guac_protocol::Status;
-//! use guac_tunnel::Outgoing;
+//! use guac_tunnel::accept_websocket;
+//! use http::Request;
 //!
-//! // How a browser learns why its tunnel ended: the close code, and the exact status as the reason.
-//! let close = Outgoing::close(Status::UpstreamNotFound);
-//! assert_eq!(close, Outgoing::Close { code: 1011, reason: "519".into() });
+//! // What a browser asks, and the answer after which the connection carries a tunnel.
+//! let request = Request::get("/websocket-tunnel")
+//!     .header("connection", "Upgrade")
+//!     .header("upgrade", "websocket")
+//!     .header("sec-websocket-version", "13")
+//!     .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+//!     .header("sec-websocket-protocol", "guacamole")
+//!     .body(())?;
+//! let answer = accept_websocket(request.method(), request.headers())?;
+//! assert_eq!(answer.status(), 101);
+//! assert_eq!(answer.headers()["sec-websocket-protocol"], "guacamole");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Specification
@@ -22,17 +31,21 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod frame;
 mod guacd;
 mod http;
 mod limits;
 mod link;
+mod outbox;
 mod registry;
 mod relay;
 mod tcp;
 mod tls;
+mod upgrade;
 mod websocket;
 
 pub use error::{Ended, TunnelError};
+pub use frame::{FrameDecoder, FrameError, FrameEvent, FrameHeader, FrameKind, FrameSender, MAX_CONTROL_BYTES, unmask};
 pub use guacd::GuacdHost;
 pub use http::{END_MARKER, HttpTunnelLife, HttpTunnels, TunnelToken};
 pub use limits::{
@@ -42,4 +55,5 @@ pub use link::{InstructionSink, Link, LinkClosed, OpenError, OpenRequest, Opened
 pub use registry::{OwnerKey, Registration, Registry, TunnelInfo};
 pub use tcp::serve_guacd;
 pub use tls::{GuacdTls, GuacdTlsError, GuacdVerify};
-pub use websocket::{Incoming, Outgoing, SUBPROTOCOL, close_websocket, run_websocket};
+pub use upgrade::{SUBPROTOCOL, UpgradeError, accept_websocket};
+pub use websocket::{close_websocket, serve_websocket};

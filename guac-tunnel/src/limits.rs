@@ -49,8 +49,12 @@ impl Default for TunnelLimits {
 /// Bytes of one read. Larger reads gain nothing measurable, smaller ones cost a system call each.
 pub const READ_BYTES: usize = 64 * 1024;
 
-/// Bytes gathered for one write or one WebSocket message: one socket buffer's worth.
-pub const BATCH_BYTES: usize = 64 * 1024;
+/// Bytes from which on nothing more is gathered for one write or one WebSocket message. Half a read, so that a full
+/// read goes out at once and by itself, and its buffer is free for the next.
+pub const BATCH_BYTES: usize = 32 * 1024;
+
+/// Bytes of one read from a browser, on the stack: it sends keys and mouse moves, and at times an upload.
+pub(crate) const INPUT_BYTES: usize = 8 * 1024;
 
 /// Items gathered for one vectored write. Far below the system's 1024, and enough to reach [`BATCH_BYTES`].
 pub const BATCH_ITEMS: usize = 32;
@@ -65,9 +69,9 @@ pub const MAX_MESSAGE_BYTES: usize = 4 * guac_protocol::MAX_INSTRUCTION_BYTES;
 /// Longest ping that is echoed: the opcode, `ping` and a time in milliseconds, generously.
 pub(crate) const MAX_PING_BYTES: usize = 64;
 
-/// Ping echoes that wait for the writer. Browsers send one every 500 ms; past this the browser does not read, and
-/// echoes would only pile up.
-pub(crate) const PING_QUEUE: usize = 4;
+/// Frames of the tunnel itself (its name, ping echoes, pings and pongs) that wait for the writer. Browsers send one ping
+/// every 500 ms; past this the browser does not read, and more would only pile up.
+pub(crate) const OWN_FRAMES: usize = 6;
 
 /// Requests that wait for their turn to read or to write one HTTP tunnel. The client keeps one read ahead and one
 /// write in flight; retries may double that.

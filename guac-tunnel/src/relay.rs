@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -199,12 +199,34 @@ impl Inlet {
     ) -> Result<Taken, TunnelError> {
         self.decoder.feed(bytes)?;
         let mut taken = Taken::default();
+        let limit = limits.input_stall;
         loop {
-            let limit = limits.input_stall;
-            match timeout(limit, poll_fn(|cx| self.sink.poll_ready(cx))).await {
+            let before = taken.whole;
+            let step = poll_fn(|cx| match self.poll_drain(cx, &mut taken, &mut own) {
+                Poll::Ready(done) => Poll::Ready(Some(done)),
+                // A session that takes one after the other is slow, not stuck: its time starts anew.
+                Poll::Pending if taken.whole > before => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            });
+            match timeout(limit, step).await {
                 Err(_) => return Err(TunnelError::SessionStuck { limit }),
-                Ok(Err(LinkClosed)) => return Ok(Taken { closed: true, ..taken }),
-                Ok(Ok(())) => {}
+                Ok(None) => {}
+                Ok(Some(done)) => return done.map(|()| taken),
+            }
+        }
+    }
+
+    /// Hands on what the decoder holds and counts it. `Ready`: nothing whole is left, or nothing more is to be taken.
+    pub(crate) fn poll_drain(
+        &mut self,
+        cx: &mut Context<'_>,
+        taken: &mut Taken,
+        mut own: impl FnMut(&Instruction<'_>),
+    ) -> Poll<Result<(), TunnelError>> {
+        while !taken.disconnect {
+            if ready!(self.sink.poll_ready(cx)) == Err(LinkClosed) {
+                taken.closed = true;
+                return Poll::Ready(Ok(()));
             }
             let Some(instruction) = self.decoder.next_instruction()? else {
                 break;
@@ -217,18 +239,12 @@ impl Inlet {
             taken.disconnect = instruction.opcode() == "disconnect";
             if self.sink.start_send(&instruction) == Err(LinkClosed) {
                 taken.closed = true;
-                return Ok(taken);
-            }
-            if taken.disconnect {
-                break;
+                return Poll::Ready(Ok(()));
             }
         }
         self.decoder.release_if_idle();
-        let limit = limits.input_stall;
-        match timeout(limit, poll_fn(|cx| self.sink.poll_flush(cx))).await {
-            Err(_) => Err(TunnelError::SessionStuck { limit }),
-            Ok(flushed) => Ok(Taken { closed: flushed.is_err(), ..taken }),
-        }
+        taken.closed = ready!(self.sink.poll_flush(cx)).is_err();
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -1,15 +1,14 @@
 //! The WebSocket endpoint (T-027 to T-040).
 
-use std::future::ready;
-
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
-use axum::response::Response;
-use bytes::Bytes;
-use futures_util::{SinkExt as _, StreamExt as _};
+use axum::body::Body;
+use axum::extract::{RawQuery, Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::SEC_WEBSOCKET_VERSION;
+use axum::response::{IntoResponse as _, Response};
 use guac_protocol::Status;
-use guac_tunnel::{Incoming, MAX_MESSAGE_BYTES, Outgoing, SUBPROTOCOL, close_websocket, run_websocket};
+use guac_tunnel::{UpgradeError, accept_websocket, close_websocket, serve_websocket};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::auth::{Caller, Proof, Token};
 use crate::client::Client;
@@ -17,45 +16,48 @@ use crate::connect::{self, OpenTunnel, TunnelRequest};
 use crate::error::ConnectError;
 use crate::state::App;
 
-/// Bytes read from a socket at once: input is small, and each tunnel keeps a buffer of this size.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
-
-/// Small messages of one batch share a write up to this size.
-const WRITE_BUFFER_BYTES: usize = 16 * 1024;
-
 /// Upgrades first and judges then: a browser's script sees close frames, never HTTP errors (T-036).
 pub(crate) async fn websocket_tunnel(
     State(app): State<App>,
     client: Client,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    mut request: Request,
 ) -> Response {
+    let response = match accept_websocket(request.method(), request.headers()) {
+        Ok(response) => response,
+        Err(error) => return refusal(error),
+    };
     let query = query.unwrap_or_default();
-    let proof = Proof::of(&headers, Some(&query), client.secure, client.same_origin);
+    let proof = Proof::of(request.headers(), Some(&query), client.secure, client.same_origin);
+    let upgrade = hyper::upgrade::on(&mut request);
     let tracker = app.tracker.clone();
-    upgrade
-        .protocols([SUBPROTOCOL])
-        .max_message_size(MAX_MESSAGE_BYTES)
-        .max_frame_size(MAX_MESSAGE_BYTES)
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .on_upgrade(move |socket| {
-            let run = async move { run(&app, socket, &client, proof.token, &query).await };
-            tracker.track_future(Box::pin(run))
-        })
+    tracker.spawn(async move {
+        match upgrade.await {
+            // On the heap for as long as it is needed: the task of a tunnel lives long, its opening does not.
+            Ok(upgraded) => Box::pin(run(&app, TokioIo::new(upgraded), &client, proof.token, &query)).await,
+            Err(error) => tracing::debug!(%error, "Connection lost before it became a WebSocket"),
+        }
+    });
+    response.map(|()| Body::empty())
 }
 
-async fn run(app: &App, socket: WebSocket, client: &Client, token: Option<Token>, query: &str) {
+fn refusal(error: UpgradeError) -> Response {
+    let mut response = (error.http(), error.to_string()).into_response();
+    if error == UpgradeError::Version {
+        response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    }
+    response
+}
+
+async fn run<S>(app: &App, io: S, client: &Client, token: Option<Token>, query: &str)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin,
+{
     let limits = &app.config.tunnel_limits;
-    let (outgoing, incoming) = socket.split();
-    let incoming = incoming.map(|message| message.map(incoming_of));
-    let outgoing = outgoing.with(|message| ready(message_of(message)));
-    match open(app, client, token.as_ref(), query).await {
+    match Box::pin(open(app, client, token.as_ref(), query)).await {
         Ok(tunnel) => {
             let OpenTunnel { uuid, registration, link, guard } = tunnel;
-            let ended = run_websocket(incoming, outgoing, &uuid, link, registration.stopped(), limits).await;
-            match ended {
+            match serve_websocket(io, &uuid, link, registration.stopped(), limits).await {
                 Ok(ended) => tracing::debug!(tunnel = %uuid, ?ended, "WebSocket ended"),
                 Err(error) => tracing::debug!(tunnel = %uuid, %error, "WebSocket cut off"),
             }
@@ -63,7 +65,7 @@ async fn run(app: &App, socket: WebSocket, client: &Client, token: Option<Token>
         }
         Err(error) => {
             tracing::info!(status = %error.status, reason = %error.message, "Tunnel refused");
-            close_websocket(incoming, outgoing, error.status, limits).await;
+            close_websocket(io, error.status, limits).await;
         }
     }
 }
@@ -73,21 +75,4 @@ async fn open(app: &App, client: &Client, token: Option<&Token>, query: &str) ->
     let caller = Caller::identify(app, token).await.map_err(denied)?;
     let request = TunnelRequest::parse(query.as_bytes())?;
     connect::open(app, &caller, client.address, request).await
-}
-
-fn incoming_of(message: Message) -> Incoming {
-    match message {
-        Message::Text(text) => Incoming::Text(text.into()),
-        Message::Binary(_) => Incoming::Binary,
-        Message::Ping(_) | Message::Pong(_) => Incoming::Control,
-        Message::Close(_) => Incoming::Close,
-    }
-}
-
-fn message_of(message: Outgoing) -> Result<Message, axum::Error> {
-    Ok(match message {
-        Outgoing::Text(text) => Message::Text(Utf8Bytes::try_from(text).map_err(axum::Error::new)?),
-        Outgoing::Ping => Message::Ping(Bytes::new()),
-        Outgoing::Close { code, reason } => Message::Close(Some(CloseFrame { code, reason: reason.into() })),
-    })
 }

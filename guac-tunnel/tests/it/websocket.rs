@@ -1,34 +1,86 @@
-use std::convert::Infallible;
 use std::future::{Future, pending, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{SinkExt as _, stream};
 use guac_protocol::{Status, TunnelUuid};
-use guac_tunnel::{Ended, Incoming, Link, Outgoing, TunnelError, TunnelLimits, run_websocket};
-use tokio::sync::mpsc;
+use guac_tunnel::{
+    BATCH_BYTES, Ended, FrameDecoder, FrameError, FrameEvent, FrameHeader, FrameKind, FrameSender, Link,
+    MAX_MESSAGE_BYTES, TunnelError, TunnelLimits, close_websocket, serve_websocket, unmask,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf, duplex, split};
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::PollSender;
 
 use crate::support::{decode, link, sync};
 
-/// The browser's end of a WebSocket that holds one message per direction.
+/// Room for bytes on the way, in each direction.
+const PIPE_BYTES: usize = 1024;
+
+/// The browser's end of a WebSocket.
 struct Browser {
-    say: mpsc::Sender<Incoming>,
-    hear: mpsc::Receiver<Outgoing>,
+    say: Say,
+    hear: Hear,
+}
+
+struct Say(WriteHalf<DuplexStream>);
+
+struct Hear {
+    io: ReadHalf<DuplexStream>,
+    frames: FrameDecoder,
+    text: Vec<u8>,
+    heard: std::collections::VecDeque<String>,
+}
+
+impl Say {
+    /// `false`: the tunnel does not listen any more.
+    async fn frame(&mut self, kind: FrameKind, last: bool, payload: &[u8]) -> bool {
+        const MASK: [u8; 4] = [1, 2, 3, 4];
+        let header = FrameHeader::new(kind, last, payload.len(), Some(MASK));
+        let mut payload = payload.to_vec();
+        unmask(&mut payload, MASK);
+        self.0.write_all(&[header.as_bytes(), &payload].concat()).await.is_ok()
+    }
+}
+
+impl Hear {
+    /// The next message; a ping or pong as its name and payload, a close as its code and reason. `None`: the end.
+    async fn next(&mut self) -> Option<String> {
+        let mut buffer = [0; 700];
+        while self.heard.is_empty() {
+            let read = self.io.read(&mut buffer).await.unwrap();
+            if read == 0 {
+                return None;
+            }
+            let mut bytes = &mut buffer[..read];
+            while let Some(event) = self.frames.next_event(&mut bytes).unwrap() {
+                match event {
+                    FrameEvent::Text(text) => self.text.extend_from_slice(text),
+                    FrameEvent::Binary(_) => self.heard.push_back("binary".to_owned()),
+                    FrameEvent::MessageEnd => {
+                        self.heard.push_back(String::from_utf8(std::mem::take(&mut self.text)).unwrap());
+                    }
+                    FrameEvent::Ping(_) => self.heard.push_back("ping".to_owned()),
+                    FrameEvent::Pong => self.heard.push_back("pong".to_owned()),
+                    FrameEvent::Close(code) => self.heard.push_back(format!("close {}", code.unwrap())),
+                }
+            }
+        }
+        self.heard.pop_front()
+    }
 }
 
 impl Browser {
-    async fn say(&self, text: &str) {
-        self.say.send(Incoming::Text(Bytes::copy_from_slice(text.as_bytes()))).await.expect("the tunnel lives");
+    fn new(io: DuplexStream) -> Self {
+        let (read, write) = split(io);
+        let frames = FrameDecoder::new(FrameSender::Server, 1 << 20);
+        Self { say: Say(write), hear: Hear { io: read, frames, text: Vec::new(), heard: Default::default() } }
+    }
+
+    async fn say(&mut self, text: &str) {
+        assert!(self.say.frame(FrameKind::Text, true, text.as_bytes()).await, "the tunnel lives");
     }
 
     async fn hear(&mut self) -> String {
-        match self.hear.recv().await.expect("the tunnel lives") {
-            Outgoing::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
-            Outgoing::Ping => "ping".to_owned(),
-            Outgoing::Close { code, reason } => format!("{code} {reason}"),
-        }
+        self.hear.next().await.expect("the tunnel lives")
     }
 
     async fn hello(&mut self) {
@@ -41,15 +93,11 @@ where
     C: FnOnce(Browser) -> F,
     F: Future,
 {
-    let (say, said) = mpsc::channel::<Incoming>(1);
-    let (tell, hear) = mpsc::channel(1);
-    let incoming =
-        stream::unfold(said, |mut said| async move { Some((Ok::<_, std::io::Error>(said.recv().await?), said)) });
-    let outgoing = PollSender::new(tell).sink_map_err(|_| std::io::Error::other("the browser is gone"));
+    let (ours, theirs) = duplex(PIPE_BYTES);
     let uuid = TunnelUuid::from_random([9; 16]);
     let limits = TunnelLimits::default();
-    let tunnel = run_websocket(Box::pin(incoming), outgoing, &uuid, link, stop, &limits);
-    tokio::join!(tunnel, client(Browser { say, hear }))
+    let tunnel = serve_websocket(ours, &uuid, link, stop, &limits);
+    tokio::join!(tunnel, client(Browser::new(theirs)))
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,7 +126,7 @@ async fn a_ping_is_echoed_and_no_empty_opcode_reaches_the_session() {
         assert_eq!(session.hear().await, "3.nop;");
         browser.say("10.disconnect;").await;
         assert_eq!(session.hear().await, "10.disconnect;");
-        assert_eq!(browser.hear().await, "1000 0");
+        assert_eq!(browser.hear().await, "close 1000");
     })
     .await
     .0
@@ -123,25 +171,23 @@ async fn a_ping_never_lands_within_an_instruction_and_every_message_is_whole() {
     run(link, pending(), |mut browser| async move {
         browser.hello().await;
         let big = format!("4.blob,1.1,8064.{};", "A".repeat(8064));
-        let say = session.say;
+        let source = session.say;
         let talk = async move {
             for number in 0..40 {
                 let item = if number % 3 == 0 { Bytes::from(big.clone()) } else { sync(number) };
-                say.send(item).await.unwrap();
+                source.send(item).await.unwrap();
             }
         };
-        let ping = {
-            let say = browser.say.clone();
-            async move {
-                for _ in 0..20 {
-                    say.send(Incoming::Text(Bytes::from_static(b"0.,4.ping,1.1;"))).await.unwrap();
-                }
+        let Browser { mut say, mut hear } = browser;
+        let ping = async {
+            for _ in 0..20 {
+                say.frame(FrameKind::Text, true, b"0.,4.ping,1.1;").await;
             }
         };
-        let listen = async move {
+        let listen = async {
             let mut count = 0;
-            while let Some(Outgoing::Text(text)) = browser.hear.recv().await {
-                count += decode(&text).iter().filter(|instruction| !instruction[0].is_empty()).count();
+            while let Some(text) = hear.next().await.filter(|text| text != "close 1000") {
+                count += decode(text.as_bytes()).iter().filter(|instruction| !instruction[0].is_empty()).count();
             }
             count
         };
@@ -161,7 +207,7 @@ async fn the_end_of_the_session_closes_normally_after_its_last_words() {
         session.say.send(Bytes::from_static(b"5.error,5.Gone.,3.515;")).await.unwrap();
         drop(session);
         assert_eq!(browser.hear().await, "5.error,5.Gone.,3.515;");
-        assert_eq!(browser.hear().await, "1000 0");
+        assert_eq!(browser.hear().await, "close 1000");
     })
     .await;
     assert_eq!(ended.unwrap(), Ended::SessionOver);
@@ -171,7 +217,7 @@ async fn the_end_of_the_session_closes_normally_after_its_last_words() {
 async fn an_order_to_stop_closes_with_its_status() {
     let (link, session) = link();
     let (ended, ()) = run(link, ready(Status::SessionClosed), |mut browser| async move {
-        assert_eq!(browser.hear().await, "1002 523");
+        assert_eq!(browser.hear().await, "close 1002");
         session.left.cancelled().await;
     })
     .await;
@@ -195,12 +241,15 @@ async fn an_order_to_stop_reaches_a_tunnel_whose_browser_does_not_read() {
 
 #[tokio::test(start_paused = true)]
 async fn garbage_and_binary_messages_close_with_the_reason() {
-    let garbage = Incoming::Text(Bytes::from_static(b"no instruction"));
-    for (message, close) in [(garbage, "1002 768"), (Incoming::Binary, "1003 783")] {
+    for (kind, payload, close) in [
+        (FrameKind::Text, "no instruction", "close 1002"),
+        (FrameKind::Binary, "3.nop;", "close 1003"),
+        (FrameKind::Continuation, "3.nop;", "close 1002"),
+    ] {
         let (link, session) = link();
         run(link, pending(), |mut browser| async move {
             browser.hello().await;
-            browser.say.send(message).await.unwrap();
+            browser.say.frame(kind, true, payload.as_bytes()).await;
             assert_eq!(browser.hear().await, close);
             session.left.cancelled().await;
         })
@@ -222,7 +271,7 @@ async fn a_browser_that_vanishes_is_noticed_by_its_silence() {
                 sleep(Duration::from_secs(5)).await
             }
         };
-        let listen = async { while browser.hear.recv().await.is_some() {} };
+        let listen = async { while browser.hear.next().await.is_some() {} };
         tokio::join!(nop, listen, session.left.cancelled());
     })
     .await;
@@ -234,7 +283,7 @@ async fn a_browser_that_vanishes_is_noticed_by_its_silence() {
 async fn a_browser_that_does_not_read_is_cut_off_and_nothing_is_gathered_for_it() {
     let (link, session) = link();
     let (ended, taken) = run(link, pending(), |browser| async move {
-        let Browser { say, hear } = browser;
+        let Browser { mut say, hear } = browser;
         let mut taken = 0;
         let flood = async {
             while session.say.send(Bytes::from(vec![b'x'; 64 * 1024])).await.is_ok() {
@@ -242,7 +291,7 @@ async fn a_browser_that_does_not_read_is_cut_off_and_nothing_is_gathered_for_it(
             }
         };
         let alive = async {
-            while say.send(Incoming::Control).await.is_ok() {
+            while say.frame(FrameKind::Pong, true, b"").await {
                 sleep(Duration::from_secs(5)).await
             }
         };
@@ -263,14 +312,95 @@ async fn a_hidden_page_whose_browser_answers_pings_keeps_its_tunnel() {
         browser.hello().await;
         for _ in 0..20 {
             assert_eq!(browser.hear().await, "ping");
-            browser.say.send(Incoming::Control).await.unwrap();
+            browser.say.frame(FrameKind::Pong, true, b"").await;
         }
         drop(session);
-        assert_eq!(browser.hear().await, "1000 0");
+        assert_eq!(browser.hear().await, "close 1000");
     })
     .await;
     assert_eq!(ended.unwrap(), Ended::SessionOver);
     assert!(begin.elapsed() > Duration::from_secs(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_browser_that_stops_reading_stops_the_reading_from_its_session() {
+    const ITEM: &str =
+        "4.blob,1.1,80.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA;";
+    let (link, session) = link();
+    let (_, taken) = run(link, pending(), |browser| async move {
+        let mut taken = 0;
+        while session.say.send(Bytes::from_static(ITEM.as_bytes())).await.is_ok() {
+            taken += ITEM.len();
+        }
+        drop(browser);
+        taken
+    })
+    .await;
+    // One batch that waits, what the pipe holds, and the one item of the test's own channel.
+    let bound = BATCH_BYTES + PIPE_BYTES + 3 * ITEM.len();
+    assert!(taken <= bound, "{taken} of at most {bound} bytes taken for a browser that reads nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_cut_off_by_the_end_is_finished_before_the_close_frame() {
+    let (link, session) = link();
+    let stop = async {
+        sleep(Duration::from_secs(1)).await;
+        Status::SessionClosed
+    };
+    let long = format!("4.blob,1.1,4000.{};", "A".repeat(4000));
+    let (ended, ()) = run(link, stop, |mut browser| async move {
+        browser.hello().await;
+        session.say.send(Bytes::from(long.clone())).await.unwrap();
+        session.left.cancelled().await;
+        assert_eq!(browser.hear().await, long);
+        assert_eq!(browser.hear().await, "close 1002");
+    })
+    .await;
+    assert_eq!(ended.unwrap(), Ended::Stopped(Status::SessionClosed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn fragments_pings_and_the_closing_handshake_follow_the_rfc() {
+    let (link, mut session) = link();
+    let (ended, ()) = run(link, pending(), |mut browser| async move {
+        browser.hello().await;
+        browser.say.frame(FrameKind::Text, false, b"3.n").await;
+        browser.say.frame(FrameKind::Ping, true, b"there?").await;
+        assert_eq!(browser.hear().await, "pong");
+        browser.say.frame(FrameKind::Continuation, true, b"op;").await;
+        assert_eq!(session.hear().await, "3.nop;");
+        browser.say.frame(FrameKind::Close, true, &1000_u16.to_be_bytes()).await;
+        assert_eq!(browser.hear().await, "close 1000");
+        assert_eq!(browser.hear.next().await, None, "whoever serves closes the connection");
+    })
+    .await;
+    assert_eq!(ended.unwrap(), Ended::ClientLeft);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_beyond_the_limit_closes_before_it_is_sent() {
+    let (link, _session) = link();
+    let (ended, ()) = run(link, pending(), |mut browser| async move {
+        browser.hello().await;
+        let header = FrameHeader::new(FrameKind::Text, true, MAX_MESSAGE_BYTES + 1, Some([0; 4]));
+        browser.say.0.write_all(header.as_bytes()).await.unwrap();
+        assert_eq!(browser.hear().await, "close 1009");
+    })
+    .await;
+    assert!(matches!(ended, Err(TunnelError::Frame(FrameError::TooLong { limit: MAX_MESSAGE_BYTES }))), "{ended:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_close_frame_says_the_status_in_decimal() {
+    let (ours, mut theirs) = duplex(PIPE_BYTES);
+    let limits = TunnelLimits::default();
+    let listen = async move {
+        let mut heard = [0; 7];
+        theirs.read_exact(&mut heard).await.unwrap();
+        assert_eq!(heard, *b"\x88\x05\x03\xf3519");
+    };
+    tokio::join!(close_websocket(ours, Status::UpstreamNotFound, &limits), listen);
 }
 
 #[test]
@@ -278,9 +408,7 @@ fn futures_of_tunnels_stay_small() {
     let (link, _session) = link();
     let uuid = TunnelUuid::from_random([9; 16]);
     let limits = TunnelLimits::default();
-    let incoming = stream::empty::<Result<Incoming, Infallible>>();
-    let outgoing = futures_util::sink::drain();
-    let tunnel = run_websocket(incoming, outgoing, &uuid, link, pending(), &limits);
-    let size = size_of_val(&tunnel);
-    assert!(size < 6 * 1024, "{size} bytes for each idle tunnel");
+    let (ours, _theirs) = duplex(PIPE_BYTES);
+    let size = size_of_val(&serve_websocket(ours, &uuid, link, pending(), &limits));
+    assert!(size < 4 * 1024, "{size} bytes for each idle tunnel");
 }
