@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use guac_protocol::{ConnectionId, Status, TunnelUuid};
 use tokio_util::sync::CancellationToken;
 
-use crate::TunnelError;
+use crate::sync::{Mutex, MutexGuard, lock};
+use crate::{StreamsHandle, TunnelError};
 
 /// Names the login session a tunnel belongs to, without being its secret: a digest, for instance.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,6 +62,7 @@ struct Shared {
 struct Entry {
     info: TunnelInfo,
     stop: Stop,
+    streams: Option<StreamsHandle>,
 }
 
 #[derive(Clone, Default)]
@@ -81,7 +83,7 @@ impl Registry {
     /// An empty registry for at most `limit` tunnels.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { shared: Arc::new(Shared { entries: Mutex::default(), limit }) }
+        Self { shared: Arc::new(Shared { entries: Mutex::new(HashMap::new()), limit }) }
     }
 
     /// Enters a tunnel. It stays until the registration is dropped.
@@ -95,7 +97,7 @@ impl Registry {
         if entries.len() >= self.shared.limit || entries.contains_key(&uuid) {
             return Err(TunnelError::Full);
         }
-        entries.insert(uuid.clone(), Entry { info, stop: stop.clone() });
+        entries.insert(uuid.clone(), Entry { info, stop: stop.clone(), streams: None });
         Ok(Registration { registry: self.clone(), uuid, stop })
     }
 
@@ -103,6 +105,13 @@ impl Registry {
     #[must_use]
     pub fn info(&self, uuid: &TunnelUuid) -> Option<TunnelInfo> {
         self.shared.entries().get(uuid).map(|entry| entry.info.clone())
+    }
+
+    /// The streams of a login session's own tunnel. `None`: it has no such tunnel, or one without.
+    #[must_use]
+    pub fn streams(&self, uuid: &TunnelUuid, owner: OwnerKey) -> Option<StreamsHandle> {
+        let entries = self.shared.entries();
+        entries.get(uuid).filter(|entry| entry.info.owner == owner).and_then(|entry| entry.streams.clone())
     }
 
     /// Everything that lives, the oldest first.
@@ -167,9 +176,8 @@ impl fmt::Debug for Registry {
 }
 
 impl Shared {
-    /// A panic elsewhere cannot leave the map half changed, so a poisoned lock is as good as any.
     fn entries(&self) -> MutexGuard<'_, HashMap<TunnelUuid, Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.entries)
     }
 }
 
@@ -194,6 +202,13 @@ impl Registration {
         &self.uuid
     }
 
+    /// Lets [`Registry::streams`] find the streams of this tunnel.
+    pub fn offer_streams(&self, streams: StreamsHandle) {
+        if let Some(entry) = self.registry.shared.entries().get_mut(&self.uuid) {
+            entry.streams = Some(streams);
+        }
+    }
+
     /// Waits until somebody tells the tunnel to end, and with which status.
     ///
     /// # Cancel safety
@@ -211,6 +226,7 @@ impl Drop for Registration {
 }
 
 #[cfg(test)]
+#[cfg(not(loom))]
 mod tests {
     use super::*;
 

@@ -4,6 +4,7 @@
 
 mod guacd;
 mod http;
+mod intercept;
 mod support;
 mod tcp;
 mod websocket;
