@@ -66,9 +66,6 @@ impl DecodeError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArgumentError {
-    /// This side of the protocol has no such instruction. Peers ignore it (P-015); so should an embedder.
-    #[error("unknown opcode")]
-    UnknownOpcode,
     /// An argument is missing.
     #[error("{opcode} lacks its argument \"{name}\"")]
     Missing {
@@ -94,7 +91,6 @@ impl ArgumentError {
     #[must_use]
     pub fn status(&self) -> Status {
         match self {
-            Self::UnknownOpcode => Status::Unsupported,
             Self::Missing { .. } | Self::Invalid { .. } => Status::ClientBadRequest,
         }
     }

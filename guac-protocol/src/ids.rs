@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 /// A layer (0 and above) or an off-screen buffer (below 0).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct LayerIndex(pub i32);
 
 impl LayerIndex {
@@ -15,10 +16,12 @@ impl LayerIndex {
 /// A stream. Client and server count in separate spaces; among the server's, even indices belong to one user and
 /// odd ones to all (P-121).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct StreamIndex(pub u32);
 
 /// An object, such as a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct ObjectIndex(pub u32);
 
 /// Text that should have been an identifier.

@@ -1,6 +1,7 @@
 //! Status codes and what they become over HTTP and WebSocket.
 
 use std::fmt;
+use std::str::FromStr;
 
 macro_rules! statuses {
     ($($(#[$doc:meta])* $variant:ident = $code:literal, $name:literal, $http:literal, $websocket:literal;)*) => {
@@ -103,6 +104,68 @@ impl Status {
     }
 }
 
+/// Reading a status from what carried it over HTTP or a WebSocket.
+impl Status {
+    /// What a client makes of an HTTP response without the gateway's own status header; `None` is no response at all.
+    ///
+    /// Fewer statuses come back than go out: several share one HTTP status.
+    ///
+    /// ```
+    /// use guac_protocol::Status;
+    ///
+    /// assert_eq!(Status::from_http(Some(429)), Status::ClientTooMany);
+    /// assert_eq!(Status::from_http(None), Status::UpstreamNotFound);
+    /// ```
+    #[must_use]
+    pub fn from_http(http: Option<u16>) -> Self {
+        match http {
+            None => Self::UpstreamNotFound,
+            Some(200..=299) => Self::Success,
+            Some(400) => Self::ClientBadRequest,
+            Some(403) => Self::ClientForbidden,
+            Some(404) => Self::ResourceNotFound,
+            Some(429) => Self::ClientTooMany,
+            Some(503) => Self::ServerBusy,
+            Some(_) => Self::ServerError,
+        }
+    }
+
+    /// What a client makes of a WebSocket's end: the reason holds the status in decimal, if the gateway told one, and
+    /// the close code stands in for it otherwise.
+    ///
+    /// ```
+    /// use guac_protocol::Status;
+    ///
+    /// assert_eq!(Status::from_websocket(1008, "769"), Status::ClientUnauthorized);
+    /// assert_eq!(Status::from_websocket(1006, ""), Status::UpstreamNotFound);
+    /// ```
+    #[must_use]
+    pub fn from_websocket(close_code: u16, reason: &str) -> Self {
+        let told = reason.parse().ok().and_then(Self::from_code);
+        told.unwrap_or(match close_code {
+            1000 => Self::Success,
+            1006 | 1015 => Self::UpstreamNotFound,
+            1001 | 1012..=1014 => Self::UpstreamUnavailable,
+            _ => Self::ServerError,
+        })
+    }
+}
+
+/// Text that is no status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the name or number of a status")]
+pub struct StatusError;
+
+impl FromStr for Status {
+    type Err = StatusError;
+
+    /// From the number in decimal, as on the wire, or from the name.
+    fn from_str(text: &str) -> Result<Self, StatusError> {
+        let by_name = || Self::ALL.iter().copied().find(|status| status.name() == text);
+        text.parse().ok().and_then(Self::from_code).or_else(by_name).ok_or(StatusError)
+    }
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (0x{:04X})", self.name(), self.code())
@@ -150,6 +213,42 @@ mod tests {
         let ours: Vec<_> =
             Status::ALL.iter().map(|status| (status.code(), status.http(), status.websocket())).collect();
         assert_eq!(ours, table);
+    }
+
+    #[test]
+    fn http_statuses_become_what_the_stock_client_makes_of_them() {
+        for (http, code) in [(400, 0x0300), (403, 0x0303), (404, 0x0204), (429, 0x031D), (503, 0x0201)] {
+            assert_eq!(Status::from_http(Some(http)).code(), code);
+        }
+        for other in [401, 408, 500, 502, 504, 301, 0, 999] {
+            assert_eq!(Status::from_http(Some(other)), Status::ServerError, "{other}");
+        }
+        assert_eq!((Status::from_http(Some(200)).code(), Status::from_http(None).code()), (0, 0x0207));
+    }
+
+    #[test]
+    fn close_codes_become_what_the_stock_client_makes_of_them() {
+        for (close_code, code) in
+            [(1000, 0), (1006, 0x0207), (1015, 0x0207), (1001, 0x0208), (1012, 0x0208), (1013, 0x0208), (1014, 0x0208)]
+        {
+            assert_eq!(Status::from_websocket(close_code, "").code(), code);
+        }
+        assert_eq!(Status::from_websocket(1011, ""), Status::ServerError);
+        for &status in Status::ALL {
+            assert_eq!(Status::from_websocket(status.websocket(), &status.code().to_string()), status);
+        }
+        assert_eq!(Status::from_websocket(1006, "no status"), Status::UpstreamNotFound);
+    }
+
+    #[test]
+    fn names_and_decimal_numbers_are_read() {
+        for &status in Status::ALL {
+            assert_eq!((status.name().parse(), status.code().to_string().parse()), (Ok(status), Ok(status)));
+        }
+        assert_eq!(Status::ClientUnauthorized.to_string(), "CLIENT_UNAUTHORIZED (0x0301)");
+        for wrong in ["", "0x0301", "770", "client_unauthorized", "-1", "99999999"] {
+            assert_eq!(wrong.parse::<Status>(), Err(StatusError), "{wrong}");
+        }
     }
 
     #[test]

@@ -138,13 +138,7 @@ const MAX_MIMETYPE_CHARS: usize = 4096;
 /// # Errors
 /// Known opcodes with unusable arguments.
 pub(crate) fn interpret(instruction: &Instruction<'_>) -> Result<Said, ArgumentError> {
-    let typed = match ClientInstruction::try_from(instruction) {
-        Ok(typed) => typed,
-        // Opens a microphone in this phase; in the handshake the same opcode lists types.
-        Err(ArgumentError::UnknownOpcode) => return Ok(Said::Nothing),
-        Err(error) => return Err(error),
-    };
-    let event = match typed {
+    let event = match ClientInstruction::try_from(instruction)? {
         ClientInstruction::Key { keysym, pressed } => InputEvent::Key { keysym, pressed },
         ClientInstruction::Mouse { x, y, buttons } => InputEvent::Mouse { x, y, buttons },
         ClientInstruction::Touch { id, x, y, force, .. } => InputEvent::Touch { id, x, y, force },
@@ -156,13 +150,7 @@ pub(crate) fn interpret(instruction: &Instruction<'_>) -> Result<Said, ArgumentE
         ClientInstruction::File { stream, mimetype, .. } | ClientInstruction::Put { stream, mimetype, .. } => {
             open(stream, StreamKind::Unsupported, mimetype, "")
         }
-        ClientInstruction::AudioTypes { mimetypes } => match mimetypes.0.as_slice() {
-            [stream, mimetype] => match stream.parse() {
-                Ok(stream) => open(StreamIndex(stream), StreamKind::Audio, mimetype, ""),
-                Err(_) => return Ok(Said::Nothing),
-            },
-            _ => return Ok(Said::Nothing),
-        },
+        ClientInstruction::Audio { stream, mimetype } => open(stream, StreamKind::Audio, mimetype, ""),
         ClientInstruction::Blob { stream, data } => match base64_simd::STANDARD.decode_to_vec(data) {
             Ok(data) => InputEvent::Blob { stream, data },
             Err(_) => return Err(ArgumentError::Invalid { opcode: "blob", name: "data", expected: "base64" }),

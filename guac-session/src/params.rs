@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use guac_protocol::{parse_bool_parameter, parse_number_parameter};
 use secrecy::{ExposeSecret, SecretString};
 
 /// Parameter values by name. Any of them may be a secret, so none is ever printed.
@@ -34,28 +35,25 @@ impl Params {
     /// A boolean.
     #[must_use]
     pub fn bool(&self, name: &str, default: bool) -> bool {
-        match self.get(name) {
-            None => default,
-            Some("true") => true,
-            Some("false") => false,
-            Some(_) => {
+        parse_bool_parameter(self.get(name).unwrap_or_default()).map_or_else(
+            |_| {
                 tracing::warn!(parameter = name, default, "Parameter is neither true nor false, using the default");
                 default
-            }
-        }
+            },
+            |value| value.unwrap_or(default),
+        )
     }
 
     /// A number, for instance a `u16` for a port.
     #[must_use]
     pub fn number<T: FromStr + Copy + std::fmt::Display>(&self, name: &str, default: T) -> T {
-        match self.get(name).map(str::parse) {
-            None => default,
-            Some(Ok(number)) => number,
-            Some(Err(_)) => {
+        parse_number_parameter(self.get(name).unwrap_or_default()).map_or_else(
+            |_| {
                 tracing::warn!(parameter = name, %default, "Parameter is not a number in range, using the default");
                 default
-            }
-        }
+            },
+            |value| value.unwrap_or(default),
+        )
     }
 }
 

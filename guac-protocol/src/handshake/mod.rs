@@ -14,6 +14,7 @@ mod server;
 pub use client::{ClientHandshake, ClientStep};
 pub use server::{ServerHandshake, ServerStep};
 
+use crate::grammar::version_numbers;
 use crate::{ArgumentError, ConnectionId, Status};
 
 /// A version of the protocol. Ordered: a later one can do all that an earlier one can.
@@ -52,12 +53,7 @@ impl ProtocolVersion {
     /// A version between two known ones can do what the lower can; one above the newest what the newest can.
     #[must_use]
     pub fn from_token(token: &str) -> Option<Self> {
-        let mut numbers = token.strip_prefix("VERSION_")?.split('_').map(str::parse::<u16>);
-        let version = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
-        if numbers.next().is_some() {
-            return None;
-        }
-        Some(match version {
+        Some(match version_numbers(token)? {
             v if v >= (1, 5, 0) => Self::V1_5_0,
             v if v >= (1, 3, 0) => Self::V1_3_0,
             v if v >= (1, 1, 0) => Self::V1_1_0,

@@ -115,7 +115,6 @@ fn select(instruction: &Instruction<'_>) -> Result<ServerStep, HandshakeError> {
 fn describe<'a>(info: &mut ClientInfo, instruction: &Instruction<'a>) -> Result<Option<Vec<&'a str>>, HandshakeError> {
     let typed = match ClientInstruction::try_from(instruction) {
         Ok(typed) => typed,
-        Err(ArgumentError::UnknownOpcode) => return Ok(None),
         // As empty: guacamole-lite sends the opcode alone where it knows no zone.
         Err(ArgumentError::Missing { opcode: "timezone", .. }) => ClientInstruction::Timezone { name: "" },
         Err(ArgumentError::Missing { opcode: "name", .. }) => ClientInstruction::Name { name: "" },
