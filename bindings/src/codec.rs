@@ -1,0 +1,312 @@
+//! Bytes to instructions and back.
+
+use guac_protocol::{
+    DecodeError, InstructionWriter, MAX_ELEMENT_CODE_POINTS, MAX_ELEMENTS, MAX_INSTRUCTION_BYTES, Status,
+};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyFloat, PyInt, PyList, PyString, PyTuple};
+
+use crate::errors;
+use crate::framing::Framer;
+use crate::instruction::Instruction;
+
+/// From this size on other threads run while a chunk is searched: it takes about 0.1 ms, far above the price of
+/// giving the lock back and taking it again.
+const UNLOCK_BYTES: usize = 1 << 20;
+
+/// Bytes to instructions, as they come, split anywhere.
+///
+/// ``feed`` gives the instructions that became whole. Between calls it holds at most one partial instruction, in the
+/// chunks it came in. After an error it stays failed, because where the next instruction would start is unknown.
+#[pyclass(module = "guac")]
+#[derive(Debug, Default)]
+pub(crate) struct Decoder {
+    framer: Framer,
+    /// The chunks of the instruction in progress.
+    partial: Vec<Py<PyBytes>>,
+    /// Where it begins in the first of them.
+    start: usize,
+    /// The start of a character at the end of the last chunk.
+    cut: Cut,
+    failed: Option<DecodeError>,
+}
+
+/// Up to three bytes of a character whose rest is still to come.
+#[derive(Debug, Default)]
+struct Cut {
+    bytes: [u8; 4],
+    len: usize,
+}
+
+/// What there is in one chunk.
+#[derive(Debug, Default)]
+struct Found {
+    ends: Vec<usize>,
+    error: Option<DecodeError>,
+}
+
+#[pymethods]
+impl Decoder {
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+
+    /// Bytes held of an instruction that is not whole yet.
+    #[getter]
+    fn buffered(&self, py: Python<'_>) -> usize {
+        self.partial.iter().map(|chunk| chunk.as_bytes(py).len()).sum::<usize>() - self.start
+    }
+
+    /// Takes received bytes and gives the instructions that became whole.
+    ///
+    /// The instructions are views into ``data`` where it is ``bytes``; anything else with a buffer is copied.
+    ///
+    /// :raises PeerError: for bytes that are no instructions, now and at every later call. Its ``instructions`` are
+    ///     those that were whole before.
+    fn feed<'py>(&mut self, py: Python<'py>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        if let Some(error) = &self.failed {
+            return Err(errors::undecodable(py, error));
+        }
+        let chunk = bytes_of(data)?;
+        let bytes = chunk.as_bytes();
+        let found = if bytes.len() < UNLOCK_BYTES { self.find(bytes) } else { py.detach(|| self.find(bytes)) };
+        let list = self.views(py, &chunk, &found.ends)?;
+        match found.error {
+            None => Ok(list),
+            Some(error) => {
+                self.partial.clear();
+                self.start = 0;
+                let exception = errors::undecodable(py, &error);
+                exception.value(py).setattr("instructions", list)?;
+                self.failed = Some(error);
+                Err(exception)
+            }
+        }
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let state = if self.failed.is_some() { "failed" } else { "open" };
+        format!("<Decoder {state}, {} bytes buffered>", self.buffered(py))
+    }
+}
+
+impl Decoder {
+    /// Searches a chunk, going on where the last one ended.
+    fn find(&mut self, bytes: &[u8]) -> Found {
+        let mut found = Found::default();
+        let mut start = 0;
+        if self.cut.len > 0 {
+            match self.cut.complete(bytes) {
+                Ok(taken) => start = taken,
+                Err(error) => return Found { error: Some(error), ..found },
+            }
+            if self.cut.missing() > 0 {
+                return found;
+            }
+            let character = std::mem::take(&mut self.cut);
+            // A character of several bytes ends no instruction.
+            if let Err(error) = self.framer.end(character.bytes.get(..character.len).unwrap_or_default(), 0, false) {
+                return Found { error: Some(error), ..found };
+            }
+        }
+        let fresh = bytes.get(start..).unwrap_or_default();
+        let ascii = fresh.is_ascii();
+        let mut valid = bytes.len();
+        let mut broken = None;
+        if let (false, Err(error)) = (ascii, checked(fresh)) {
+            valid = start + error.valid_up_to();
+            match error.error_len() {
+                // The start of a character whose rest is still to come.
+                None => self.cut = Cut::new(bytes.get(valid..).unwrap_or_default()),
+                Some(_) => broken = Some(DecodeError::NotUtf8 { offset: valid }),
+            }
+        }
+        let text = bytes.get(..valid).unwrap_or_default();
+        found.error = loop {
+            match self.framer.end(text, start, ascii) {
+                Ok(Some(end)) => {
+                    found.ends.push(end);
+                    start = end;
+                }
+                Ok(None) => break broken,
+                Err(error) => break Some(error),
+            }
+        };
+        found
+    }
+
+    /// The instructions that end in `chunk`; keeps what begins in it and does not end.
+    fn views<'py>(
+        &mut self,
+        py: Python<'py>,
+        chunk: &Bound<'py, PyBytes>,
+        ends: &[usize],
+    ) -> PyResult<Bound<'py, PyList>> {
+        let mut start = 0;
+        let list = PyList::empty(py);
+        let mut ends = ends.iter();
+        if !self.partial.is_empty()
+            && let Some(&end) = ends.next()
+        {
+            let mut chunks = std::mem::take(&mut self.partial);
+            chunks.push(chunk.clone().unbind());
+            list.append(Bound::new(py, Instruction::spanning(chunks, self.start, end))?)?;
+            start = end;
+        }
+        for &end in ends {
+            list.append(Bound::new(py, Instruction::new(chunk.clone().unbind(), start, end))?)?;
+            start = end;
+        }
+        if start < chunk.as_bytes().len() {
+            if self.partial.is_empty() {
+                self.start = start;
+            }
+            self.partial.push(chunk.clone().unbind());
+        } else if self.partial.is_empty() {
+            self.start = 0;
+        }
+        Ok(list)
+    }
+}
+
+impl Cut {
+    fn new(bytes: &[u8]) -> Self {
+        let mut cut = Self::default();
+        for (slot, &byte) in cut.bytes.iter_mut().zip(bytes) {
+            *slot = byte;
+            cut.len += 1;
+        }
+        cut
+    }
+
+    /// Bytes that the character lacks.
+    fn missing(&self) -> usize {
+        let whole: usize = match self.bytes[0] {
+            0xF0.. => 4,
+            0xE0.. => 3,
+            _ => 2,
+        };
+        whole.saturating_sub(self.len)
+    }
+
+    /// Takes what is missing from the start of `bytes`, or as much as there is; tells how much.
+    fn complete(&mut self, bytes: &[u8]) -> Result<usize, DecodeError> {
+        let taken = self.missing().min(bytes.len());
+        let (held, free) = self.bytes.split_at_mut(self.len);
+        for (slot, &byte) in free.iter_mut().zip(bytes.iter().take(taken)) {
+            *slot = byte;
+        }
+        self.len = held.len() + taken;
+        let so_far = self.bytes.get(..self.len).unwrap_or_default();
+        match checked(so_far) {
+            Err(error) if error.error_len().is_some() => Err(DecodeError::NotUtf8 { offset: 0 }),
+            _ => Ok(taken),
+        }
+    }
+}
+
+/// Whether this is UTF-8, and if not, where it stops to be.
+fn checked(bytes: &[u8]) -> Result<&str, simdutf8::compat::Utf8Error> {
+    simdutf8::compat::from_utf8(bytes)
+}
+
+/// The bytes themselves, or a copy of anything else that has a buffer.
+fn bytes_of<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    if let Ok(bytes) = data.cast::<PyBytes>() {
+        return Ok(bytes.clone());
+    }
+    if data.is_instance_of::<PyInt>() || data.is_instance_of::<PyString>() {
+        return Err(PyTypeError::new_err("a bytes-like object is required"));
+    }
+    // bytearray takes only what has a buffer or is iterable, and its copy cannot change under us.
+    let copy = PyByteArray::from(data)?;
+    data.py().get_type::<PyBytes>().call1((copy,))?.cast_into::<PyBytes>().map_err(Into::into)
+}
+
+/// All instructions of ``data``, which must end with a whole one.
+///
+/// :raises PeerError: for bytes that are no instructions, or that end within one.
+#[pyfunction]
+pub(crate) fn parse<'py>(py: Python<'py>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+    let mut decoder = Decoder::default();
+    let list = decoder.feed(py, data)?;
+    if decoder.partial.is_empty() {
+        return Ok(list);
+    }
+    let message = "the data ends within an instruction";
+    let exception = errors::exception(py, errors::Blame::Peer, Status::ClientBadRequest, message);
+    exception.value(py).setattr("instructions", list)?;
+    Err(exception)
+}
+
+/// One instruction as bytes.
+///
+/// Arguments may be ``str``, ``int``, ``bool`` (``1`` and ``0``), ``float``, and ``bytes``, which become base64 as in
+/// ``blob``.
+///
+/// :raises CallerError: for what no peer would accept: an element above 8192 code points, more than 128 elements, or
+///     more than 32768 bytes.
+#[pyfunction]
+#[pyo3(signature = (opcode, *args))]
+pub(crate) fn encode<'py>(py: Python<'py>, opcode: &str, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyBytes>> {
+    if args.len() >= MAX_ELEMENTS {
+        return Err(errors::misuse(py, &format!("more than {MAX_ELEMENTS} elements")));
+    }
+    let mut out = Vec::with_capacity(64);
+    check_length(py, opcode)?;
+    let mut writer = InstructionWriter::new(&mut out, opcode);
+    for arg in args.iter() {
+        writer = if let Ok(text) = arg.cast::<PyString>() {
+            let text = text.to_cow()?;
+            check_length(py, &text)?;
+            writer.text(&text)
+        } else if let Ok(bytes) = arg.cast::<PyBytes>() {
+            if bytes.as_bytes().len().div_ceil(3) * 4 > MAX_ELEMENT_CODE_POINTS {
+                return Err(too_long(py));
+            }
+            writer.base64(bytes.as_bytes())
+        } else if arg.is_instance_of::<PyInt>() {
+            // bool is an int, and i64 takes it as 0 or 1.
+            writer.arg(&arg.extract::<i64>()?)
+        } else if arg.is_instance_of::<PyFloat>() {
+            let number: f64 = arg.extract()?;
+            if !number.is_finite() {
+                return Err(errors::misuse(py, "the protocol has no infinity and no NaN"));
+            }
+            writer.text(&number.to_string())
+        } else {
+            let kind = arg.get_type().qualname()?;
+            return Err(PyTypeError::new_err(format!("arguments are str, int, float or bytes, not {kind}")));
+        };
+    }
+    writer.end();
+    if out.len() > MAX_INSTRUCTION_BYTES {
+        return Err(errors::misuse(py, &format!("instruction is longer than {MAX_INSTRUCTION_BYTES} bytes")));
+    }
+    Ok(PyBytes::new(py, &out))
+}
+
+fn check_length(py: Python<'_>, text: &str) -> PyResult<()> {
+    let fits = text.len() <= MAX_ELEMENT_CODE_POINTS || text.chars().count() <= MAX_ELEMENT_CODE_POINTS;
+    if fits { Ok(()) } else { Err(too_long(py)) }
+}
+
+fn too_long(py: Python<'_>) -> PyErr {
+    let message = format!("element is longer than {MAX_ELEMENT_CODE_POINTS} code points");
+    errors::exception(py, errors::Blame::Caller, Status::ClientOverrun, &message)
+}
+
+/// Every status: name, number, HTTP status, WebSocket close code.
+#[pyfunction]
+#[pyo3(name = "_statuses")]
+pub(crate) fn statuses() -> Vec<(&'static str, u16, u16, u16)> {
+    Status::ALL.iter().map(|status| (status.name(), status.code(), status.http(), status.websocket())).collect()
+}
+
+/// The X11 keysym of one character.
+#[pyfunction]
+pub(crate) fn keysym_of_char(character: char) -> u32 {
+    guac_protocol::keysym_of_char(character)
+}
