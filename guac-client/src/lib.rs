@@ -1,1 +1,28 @@
-//! A Guacamole client for Rust: connects to a guacd or a gateway, types, clicks, looks.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod client;
+mod connect;
+mod driver;
+mod endpoint;
+mod error;
+mod event;
+mod files;
+mod http;
+mod options;
+mod outbox;
+mod streams;
+mod tls;
+mod transport;
+mod view;
+
+pub use client::{Button, Client};
+pub use endpoint::{ConnectionKind, ConnectionRef, Endpoint, Gateway, Guacd, Login};
+pub use error::{Blame, ClientError};
+pub use event::Event;
+pub use files::{FileEntry, Files, IncomingFile};
+pub use guac_canvas::{CanvasLimits, Image, Rect};
+pub use guac_protocol::{ConnectionId, Status};
+pub use options::Options;
+pub use secrecy::SecretString;
+pub use tls::Tls;
