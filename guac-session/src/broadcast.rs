@@ -1,12 +1,12 @@
 //! The ring of what all users get: each entry written once, held once, and dropped when all have it.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use bytes::Bytes;
-use tokio::sync::Notify;
 
 use crate::input::UserKey;
+use crate::sync::{Mutex, MutexGuard, Notified, Notify};
 
 /// Bytes the ring may hold, unless two frames are larger than that. About one second of a busy desktop: enough for a
 /// hiccup of the network, little enough for hundreds of sessions.
@@ -97,7 +97,7 @@ impl Broadcast {
     }
 
     /// Number of the next entry to be published.
-    #[cfg(test)]
+    #[cfg(all(test, not(feature = "_loom")))]
     fn next_number(&self) -> u64 {
         self.lock().next_number()
     }
@@ -155,7 +155,7 @@ impl Broadcast {
     }
 
     /// Resolves when something may have changed since it was created.
-    pub(crate) fn changed(&self) -> tokio::sync::futures::Notified<'_> {
+    pub(crate) fn changed(&self) -> Notified<'_> {
         self.changed.notified()
     }
 
@@ -165,7 +165,7 @@ impl Broadcast {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "_loom")))]
 mod tests {
     use super::*;
 
@@ -227,5 +227,114 @@ mod tests {
         ring.finish(Bytes::from_static(b"10.disconnect;"));
         assert!(matches!(ring.take(UserKey(1), false), Next::Entry(_)));
         assert!(matches!(ring.take(UserKey(1), false), Next::Ended(_)));
+    }
+}
+
+/// The interleavings of a few steps: `cargo test --package guac-session --features _loom --lib model`.
+#[cfg(all(test, feature = "_loom"))]
+mod model {
+    use std::pin::pin;
+
+    use loom::future::block_on;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+
+    /// Three forced switches find what is wrong in code of this size; going through all of them would take hours.
+    fn check(model: impl Fn() + Sync + Send + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(model);
+    }
+
+    /// As a user's receiver reads: registered before looking.
+    async fn next(broadcast: &Broadcast, user: UserKey) -> Next {
+        loop {
+            let mut changed = pin!(broadcast.changed());
+            let _ = changed.as_mut().enable();
+            match broadcast.take(user, false) {
+                Next::Wait => changed.await,
+                other => return other,
+            }
+        }
+    }
+
+    /// Everything a user gets until the end.
+    fn read_to_end(broadcast: &Broadcast, user: UserKey) -> Vec<Bytes> {
+        let mut all = Vec::new();
+        loop {
+            match block_on(next(broadcast, user)) {
+                Next::Entry(entry) => all.push(entry),
+                Next::Ended(last) => {
+                    all.push(last);
+                    return all;
+                }
+                Next::Behind | Next::Wait => panic!("a small ring leaves nobody behind"),
+            }
+        }
+    }
+
+    const ENTRIES: [&[u8]; 3] = [b"3.nop;", b"3.log,1.a;", b"10.disconnect;"];
+
+    #[test]
+    fn a_reader_gets_every_entry_in_order_and_never_sleeps_through_one() {
+        check(|| {
+            let broadcast = Arc::new(Broadcast::default());
+            broadcast.place_at_end(UserKey(1));
+            let writer = thread::spawn({
+                let broadcast = Arc::clone(&broadcast);
+                move || {
+                    broadcast.publish(Bytes::from_static(ENTRIES[0]));
+                    broadcast.publish(Bytes::from_static(ENTRIES[1]));
+                    broadcast.finish(Bytes::from_static(ENTRIES[2]));
+                }
+            });
+            assert_eq!(read_to_end(&broadcast, UserKey(1)), ENTRIES);
+            writer.join().unwrap();
+            let ring = broadcast.lock();
+            assert_eq!((ring.bytes, ring.entries.len()), (0, 0), "what all have taken is dropped");
+        });
+    }
+
+    #[test]
+    fn a_user_who_leaves_while_entries_come_leaves_nothing_behind() {
+        check(|| {
+            let broadcast = Arc::new(Broadcast::default());
+            broadcast.place_at_end(UserKey(1));
+            broadcast.place_at_end(UserKey(2));
+            let leaver = thread::spawn({
+                let broadcast = Arc::clone(&broadcast);
+                move || broadcast.forget(UserKey(2))
+            });
+            let writer = thread::spawn({
+                let broadcast = Arc::clone(&broadcast);
+                move || {
+                    broadcast.publish(Bytes::from_static(ENTRIES[0]));
+                    broadcast.finish(Bytes::from_static(ENTRIES[2]));
+                }
+            });
+            assert_eq!(read_to_end(&broadcast, UserKey(1)), [ENTRIES[0], ENTRIES[2]]);
+            leaver.join().unwrap();
+            writer.join().unwrap();
+            let ring = broadcast.lock();
+            assert_eq!((ring.bytes, ring.entries.len()), (0, 0), "a place that is gone holds nothing");
+        });
+    }
+
+    #[test]
+    fn one_user_is_ended_while_another_reads_on() {
+        check(|| {
+            let broadcast = Arc::new(Broadcast::default());
+            broadcast.place_at_end(UserKey(1));
+            let killer = thread::spawn({
+                let broadcast = Arc::clone(&broadcast);
+                move || broadcast.finish_user(UserKey(1), Bytes::from_static(ENTRIES[2]))
+            });
+            broadcast.publish(Bytes::from_static(ENTRIES[0]));
+            let got = read_to_end(&broadcast, UserKey(1));
+            assert!(got == [ENTRIES[2]] || got == [ENTRIES[0], ENTRIES[2]], "{got:?}");
+            killer.join().unwrap();
+        });
     }
 }

@@ -57,6 +57,7 @@ mod session;
 mod shared;
 mod stage;
 mod stream;
+mod sync;
 mod user;
 
 pub use backend::{Backend, Start};
