@@ -12,7 +12,7 @@ use guac_auth_mysql::{
     Connection, ConnectionGroupKey, ConnectionHistoryKey, NewConnectionRecord, Parameters, ProxyEncryption,
 };
 use guac_protocol::{ClientInfo, MAX_LAYER_SIDE_PX, ProtocolVersion, Selection, Status, TunnelUuid};
-use guac_tunnel::{GuacdHost, Link, OpenRequest, OwnerKey, Registration, SessionHost, TunnelInfo};
+use guac_tunnel::{GuacdHost, Link, OpenRequest, OwnerKey, Registration, SessionHost, TunnelInfo, intercept};
 use url::form_urlencoded;
 
 use crate::auth::Caller;
@@ -313,7 +313,9 @@ async fn open_target(
     }
     tracing::info!(tunnel = %uuid, username = caller.username(), connection = %connection.key, joined, "Tunnel opened");
     let guard = TunnelGuard { row, owner: caller.session.key, _seats: seats };
-    Ok(OpenTunnel { uuid, registration, link: opened.link, guard })
+    let (link, streams) = intercept(opened.link);
+    registration.offer_streams(streams);
+    Ok(OpenTunnel { uuid, registration, link, guard })
 }
 
 /// The sessions of this process, or an outside guacd where the connection names one.

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use guac_auth_mysql::StoreError;
 use guac_protocol::Status;
-use guac_tunnel::TunnelError;
+use guac_tunnel::{StreamError, TunnelError};
 use serde::Serialize;
 
 /// Kinds of errors that clients tell apart.
@@ -20,6 +20,7 @@ pub(crate) enum ErrorType {
     InternalError,
     NotFound,
     PermissionDenied,
+    StreamError,
 }
 
 /// A field that a client is to ask its user for.
@@ -46,11 +47,13 @@ pub(crate) struct ApiError {
     message: Cow<'static, str>,
     key: Option<&'static str>,
     expected: Option<Vec<Field>>,
+    /// Of a stream that failed.
+    status: Option<Status>,
 }
 
 impl ApiError {
     fn new(http: StatusCode, kind: ErrorType, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { http, kind, message: message.into(), key: None, expected: None }
+        Self { http, kind, message: message.into(), key: None, expected: None, status: None }
     }
 
     pub(crate) fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
@@ -157,7 +160,7 @@ impl IntoResponse for ApiError {
         let body = Body {
             message,
             translatable_message,
-            status_code: None,
+            status_code: self.status.map(Status::code),
             expected: self.expected.as_deref(),
             patches: None,
             kind: self.kind,
@@ -187,6 +190,16 @@ impl From<StoreError> for ApiError {
                 Self::internal()
             }
         }
+    }
+}
+
+/// T-062.
+impl From<StreamError> for ApiError {
+    fn from(error: StreamError) -> Self {
+        let status = error.status();
+        let http = StatusCode::from_u16(status.http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        tracing::debug!(%error, "Stream failed");
+        Self { status: Some(status), ..Self::new(http, ErrorType::StreamError, error.message().to_owned()) }
     }
 }
 

@@ -8,6 +8,7 @@ mod history;
 mod schema;
 mod session;
 mod shapes;
+mod streams;
 mod tokens;
 mod tunnels;
 mod users;
@@ -47,6 +48,11 @@ pub(crate) fn router() -> Router<App> {
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn(within_deadline))
+        // Files take their time and have any size (T-060).
+        .route(
+            "/session/tunnels/{uuid}/streams/{index}/{filename}",
+            get(streams::download).post(streams::upload).fallback(async || ApiError::method_not_allowed()),
+        )
 }
 
 async fn within_deadline(request: Request, next: Next) -> Response {

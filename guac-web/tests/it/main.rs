@@ -4,5 +4,6 @@
 mod login;
 mod pages;
 mod rest;
+mod streams;
 mod support;
 mod tunnels;

@@ -23,12 +23,12 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use crate::support::{ADMIN_PASSWORD, ANN_PASSWORD, PARAMETER, ScriptedHost, World, refusal, request, world};
 
 /// The application on a port of loopback.
-struct Served {
-    address: SocketAddr,
+pub(crate) struct Served {
+    pub(crate) address: SocketAddr,
     _tasks: JoinSet<()>,
 }
 
-async fn serve(world: &World) -> Served {
+pub(crate) async fn serve(world: &World) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let app = world.app.clone();
@@ -43,9 +43,9 @@ async fn serve(world: &World) -> Served {
     Served { address, _tasks: tasks }
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-async fn websocket(served: &Served, query: &str, headers: &[(&'static str, String)]) -> Socket {
+pub(crate) async fn websocket(served: &Served, query: &str, headers: &[(&'static str, String)]) -> Socket {
     let mut request = format!("ws://{}/websocket-tunnel?{query}", served.address).into_client_request().unwrap();
     request.headers_mut().insert("sec-websocket-protocol", "guacamole".parse().unwrap());
     for (name, value) in headers {
@@ -56,7 +56,7 @@ async fn websocket(served: &Served, query: &str, headers: &[(&'static str, Strin
     socket
 }
 
-fn query(id: impl ToString, kind: &str) -> String {
+pub(crate) fn query(id: impl ToString, kind: &str) -> String {
     let id = id.to_string();
     format!(
         "GUAC_DATA_SOURCE=mysql&GUAC_ID={id}&GUAC_TYPE={kind}&GUAC_WIDTH=800&GUAC_HEIGHT=600&GUAC_DPI=96\
@@ -64,7 +64,7 @@ fn query(id: impl ToString, kind: &str) -> String {
     )
 }
 
-async fn text(socket: &mut Socket) -> String {
+pub(crate) async fn text(socket: &mut Socket) -> String {
     loop {
         match socket.next().await.unwrap().unwrap() {
             Message::Text(text) => return text.to_string(),
@@ -78,7 +78,7 @@ async fn text(socket: &mut Socket) -> String {
 }
 
 /// The tunnel's UUID out of its first message.
-async fn uuid(socket: &mut Socket) -> String {
+pub(crate) async fn uuid(socket: &mut Socket) -> String {
     let hello = text(socket).await;
     hello.strip_prefix("0.,36.").unwrap().trim_end_matches(';').to_owned()
 }
