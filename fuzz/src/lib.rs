@@ -5,8 +5,12 @@
 //! `cargo test --package fuzz` replays the seeds, everything that fuzzing found, and mutations of both.
 #![expect(clippy::missing_panics_doc, reason = "every target panics where its oracle is wrong")]
 
+pub mod canvas;
 pub mod decoder;
+pub mod frames;
+pub mod grammars;
 pub mod handshake;
+pub mod recording;
 pub mod reference;
 pub mod tunnels;
 pub mod typed;
@@ -20,6 +24,10 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("typed", typed::check),
     ("handshake", handshake::check),
     ("tunnels", tunnels::check),
+    ("frames", frames::check),
+    ("canvas", canvas::check),
+    ("recording", recording::check),
+    ("grammars", grammars::check),
 ];
 
 /// Takes the first bytes as the places where the rest is cut: one byte a cut, as a length of the piece.

@@ -1,7 +1,6 @@
 //! What a browser sends through a WebSocket or in the bodies of HTTP writes: the session gets exactly the whole
 //! instructions before the first mistake, never the tunnel's own ones, and nothing after `disconnect`.
 
-use std::io::Cursor;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -9,9 +8,10 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use guac_protocol::{Instruction, Status, TunnelUuid};
 use guac_tunnel::{
-    FrameHeader, FrameKind, HttpTunnels, InstructionSink, Link, LinkClosed, MAX_MESSAGE_BYTES, TunnelLimits,
-    serve_websocket, unmask,
+    FrameDecoder, FrameEvent, FrameHeader, FrameKind, FrameSender, HttpTunnels, InstructionSink, Link, LinkClosed,
+    TunnelLimits, serve_websocket, unmask,
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::reference::{self, End};
 
@@ -52,20 +52,55 @@ fn until_disconnect(all: Vec<Vec<String>>) -> Vec<Vec<String>> {
     wanted
 }
 
+/// Each piece is a message of a browser; the first byte of one decides whether it comes in two frames.
 async fn websocket(pieces: Vec<Bytes>, taken: &Taken) {
-    let mut sent = Vec::new();
-    for piece in pieces.iter().flat_map(|piece| piece.chunks(MAX_MESSAGE_BYTES)) {
-        let mask = [1, 2, 3, 4];
-        sent.extend_from_slice(FrameHeader::new(FrameKind::Text, true, piece.len(), Some(mask)).as_bytes());
-        let start = sent.len();
-        sent.extend_from_slice(piece);
-        unmask(sent.get_mut(start..).unwrap_or_default(), mask);
+    let mut wire = Vec::new();
+    for piece in &pieces {
+        let cut = piece.first().map_or(0, |&first| usize::from(first)).min(piece.len());
+        let (head, tail) = piece.split_at(cut);
+        put(&mut wire, FrameKind::Text, false, head);
+        put(&mut wire, FrameKind::Continuation, true, tail);
     }
-    let io = tokio::io::join(Cursor::new(sent), tokio::io::sink());
+    let (ours, theirs) = tokio::io::duplex(wire.len() + 1024);
+    let (mut answers, mut questions) = tokio::io::split(ours);
+    questions.write_all(&wire).await.expect("there is room");
+    questions.shutdown().await.expect("a pipe in memory");
     let limits = TunnelLimits::default();
     let uuid = TunnelUuid::from_random([1; 16]);
     let stop = std::future::pending::<Status>();
-    let _ = Box::pin(serve_websocket(io, &uuid, taken.link(), stop, &limits)).await;
+    let serve = Box::pin(serve_websocket(theirs, &uuid, taken.link(), stop, &limits));
+    let mut said = Vec::new();
+    let (_, read) = tokio::join!(serve, answers.read_to_end(&mut said));
+    read.expect("a pipe in memory");
+    answered(&mut said, &uuid);
+}
+
+/// A browser's frame.
+fn put(wire: &mut Vec<u8>, kind: FrameKind, last: bool, payload: &[u8]) {
+    let mask = [0x37, 0xFA, 0x21, 0x3D];
+    wire.extend_from_slice(FrameHeader::new(kind, last, payload.len(), Some(mask)).as_bytes());
+    let start = wire.len();
+    wire.extend_from_slice(payload);
+    unmask(wire.get_mut(start..).unwrap_or_default(), mask);
+}
+
+/// What comes back is frames of a server: the tunnel's name first, then nothing but echoes of pings.
+fn answered(mut said: &mut [u8], uuid: &TunnelUuid) {
+    let mut frames = FrameDecoder::new(FrameSender::Server, usize::MAX);
+    let mut text = Vec::new();
+    while let Some(event) = frames.next_event(&mut said).expect("frames of a server") {
+        if let FrameEvent::Text(bytes) = event {
+            text.extend_from_slice(bytes);
+        }
+    }
+    let (instructions, end) = reference::decode(&text);
+    assert_eq!(end, End::Open, "what comes back is instructions");
+    // Who leaves at once may not be told.
+    let named = instructions.first().is_none_or(|first| *first == [String::new(), uuid.as_str().to_owned()]);
+    assert!(named, "the name comes first");
+    let is_echo =
+        |elements: &Vec<String>| matches!(elements.as_slice(), [own, ping, ..] if own.is_empty() && ping == "ping");
+    assert!(instructions.iter().skip(1).all(is_echo), "only pings are echoed");
 }
 
 async fn http(pieces: Vec<Bytes>, taken: &Taken) {

@@ -1,0 +1,3 @@
+//! `fuzz::recording` under the fuzzer.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::recording::check(data));
