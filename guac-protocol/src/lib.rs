@@ -43,6 +43,7 @@ mod keysym;
 mod limits;
 mod opcode;
 mod owned;
+mod recording;
 mod status;
 mod stream;
 
@@ -72,6 +73,10 @@ pub use limits::{
 };
 pub use opcode::{ClientInstruction, LineCap, LineJoin, Mask, ServerInstruction, TransferFunction, TunnelInstruction};
 pub use owned::OwnedInstruction;
+pub use recording::{
+    FrameEnd, KeyLog, MAX_KEYFRAMES, RECORDING_CLIPBOARD_STREAM, Recorded, RecordingReader, RecordingWriter,
+    is_drawn_opcode, is_logged_opcode,
+};
 pub use status::{Status, StatusError};
 pub use stream::{
     CLIPBOARD_BLOB_BYTES, IncomingStream, MAX_OBJECTS, ObjectAllocator, OutgoingStream, StreamAllocator, StreamError,
