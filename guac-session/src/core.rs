@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::encode_pool::EncodePool;
 use crate::input::{Event, InputEvent, StreamAnswer, UserKey};
 use crate::pace::{MAX_ACCUMULATION, MIN_FRAME_INTERVAL, UserPace};
+use crate::recording::Recorder;
 use crate::shared::{Shared, ToSession};
 use crate::stream::{Collected, StreamRules, UserStreams};
 use crate::user::Private;
@@ -100,6 +101,7 @@ pub(crate) struct Core {
     pub(crate) cursor: Vec<u8>,
     pub(crate) title: Option<String>,
     pub(crate) argv: BTreeMap<&'static str, String>,
+    pub(crate) recorder: Option<Recorder>,
 }
 
 pub(crate) struct PoolHandle(pub(crate) Arc<EncodePool>);
@@ -119,9 +121,14 @@ pub(crate) struct Clock {
 
 impl Clock {
     fn next(&mut self, now: Instant) -> i64 {
-        let elapsed = i64::try_from(now.saturating_duration_since(self.start).as_millis()).unwrap_or(i64::MAX - 1);
-        self.last_ms = elapsed.max(self.last_ms.saturating_add(1));
+        self.last_ms = self.at(now).max(self.last_ms.saturating_add(1));
         self.last_ms
+    }
+
+    /// The time of something between frames.
+    fn at(&self, now: Instant) -> i64 {
+        let elapsed = i64::try_from(now.saturating_duration_since(self.start).as_millis()).unwrap_or(i64::MAX - 1);
+        elapsed.max(self.last_ms)
     }
 }
 impl Core {
@@ -157,6 +164,7 @@ impl Core {
             cursor: Vec::new(),
             title: None,
             argv: BTreeMap::new(),
+            recorder: None,
         }
     }
 
@@ -169,8 +177,35 @@ impl Core {
     }
 
     pub(crate) fn publish(&mut self, bytes: Vec<u8>) {
+        let bytes = Bytes::from(bytes);
+        if let Some(recorder) = &self.recorder {
+            recorder.output(&bytes);
+        }
+        self.publish_unrecorded(bytes);
+    }
+
+    /// For what a recording holds in a form of its own, if at all.
+    pub(crate) fn publish_unrecorded(&mut self, bytes: Bytes) {
         self.last_write = Instant::now();
-        self.shared.broadcast.publish(Bytes::from(bytes));
+        self.shared.broadcast.publish(bytes);
+    }
+
+    /// Records what a user did, if there is a recording.
+    fn record(&self, event: &Event) {
+        let Some(recorder) = &self.recorder else { return };
+        let timestamp_ms = self.clock.at(Instant::now());
+        match event {
+            &Event::Mouse { x, y, buttons, .. } => recorder.mouse((x, y), buttons, timestamp_ms),
+            &Event::Key { keysym, pressed, .. } => recorder.key(keysym, pressed, timestamp_ms),
+            &Event::Touch { id, x, y, radius_x, radius_y, angle, force, .. } => {
+                let timestamp = None;
+                let touch =
+                    ServerInstruction::Touch { id, x, y, radius_x, radius_y, angle, force, timestamp_ms: timestamp };
+                recorder.touch(&touch, timestamp_ms);
+            }
+            Event::Clipboard { mimetype, data, .. } => recorder.clipboard(mimetype, data),
+            _ => {}
+        }
     }
 
     /// Sends to one user. One who does not read is put out: his queue may not grow.
@@ -243,7 +278,7 @@ impl Core {
                 self.join(*member);
                 None
             }
-            ToSession::Input(user, event) => self.handle_input(user, event),
+            ToSession::Input(user, event) => self.handle_input(user, event).inspect(|event| self.record(event)),
         }
     }
 
@@ -283,7 +318,9 @@ impl Core {
                 self.show_pointer(user, x, y, buttons);
                 Some(Event::Mouse { user, x, y, buttons })
             }
-            InputEvent::Touch { id, x, y, force } => Some(Event::Touch { user, id, x, y, force }),
+            InputEvent::Touch { id, x, y, radius_x, radius_y, angle, force } => {
+                Some(Event::Touch { user, id, x, y, radius_x, radius_y, angle, force })
+            }
             InputEvent::Size { width_px, height_px } => Some(Event::Size { user, is_owner, width_px, height_px }),
         }
     }

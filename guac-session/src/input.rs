@@ -40,6 +40,12 @@ pub enum Event {
         x: i32,
         /// Pixels from the top.
         y: i32,
+        /// Half the width of the touched ellipse, in pixels.
+        radius_x: i32,
+        /// Half the height of the touched ellipse, in pixels.
+        radius_y: i32,
+        /// Rotation of the ellipse, in degrees clockwise.
+        angle: f64,
         /// 0 to 1, 0 when lifted.
         force: f64,
     },
@@ -92,7 +98,7 @@ pub enum Event {
 pub(crate) enum InputEvent {
     Key { keysym: u32, pressed: bool },
     Mouse { x: i32, y: i32, buttons: u8 },
-    Touch { id: i32, x: i32, y: i32, force: f64 },
+    Touch { id: i32, x: i32, y: i32, radius_x: i32, radius_y: i32, angle: f64, force: f64 },
     Size { width_px: u32, height_px: u32 },
     Sync { timestamp_ms: i64 },
     Open(Box<StreamOpen>),
@@ -141,7 +147,9 @@ pub(crate) fn interpret(instruction: &Instruction<'_>) -> Result<Said, ArgumentE
     let event = match ClientInstruction::try_from(instruction)? {
         ClientInstruction::Key { keysym, pressed } => InputEvent::Key { keysym, pressed },
         ClientInstruction::Mouse { x, y, buttons } => InputEvent::Mouse { x, y, buttons },
-        ClientInstruction::Touch { id, x, y, force, .. } => InputEvent::Touch { id, x, y, force },
+        ClientInstruction::Touch { id, x, y, radius_x, radius_y, angle, force } => {
+            InputEvent::Touch { id, x, y, radius_x, radius_y, angle, force }
+        }
         ClientInstruction::Size { width, height, .. } => InputEvent::Size { width_px: width, height_px: height },
         ClientInstruction::Sync { timestamp_ms } => InputEvent::Sync { timestamp_ms },
         ClientInstruction::Clipboard { stream, mimetype } => open(stream, StreamKind::Clipboard, mimetype, ""),

@@ -53,6 +53,7 @@ mod error;
 mod input;
 mod pace;
 mod params;
+mod recording;
 mod session;
 mod shared;
 mod stage;

@@ -16,6 +16,7 @@ use tracing::Instrument as _;
 use crate::core::{Core, Member};
 use crate::encode_pool::EncodePool;
 use crate::input::UserKey;
+use crate::recording::Recorder;
 use crate::shared::{Shared, ToSession};
 use crate::user::PRIVATE_QUEUE;
 use crate::{Backend, OpenError, Params, SessionEnd, Start, User};
@@ -124,10 +125,14 @@ impl Hub {
         let shared = Arc::new(Shared::new(self.inner.cancel.child_token()));
         let (member, user) = self.new_user(&shared, &mailbox, &params, info, false);
         shared.broadcast.place_at_end(member.key());
-        let core = Core::new(Arc::clone(&shared), receiver, Arc::clone(&self.inner.pool), member, &params);
+        let mut core = Core::new(Arc::clone(&shared), receiver, Arc::clone(&self.inner.pool), member, &params);
         let entry = Entry { protocol: name, shared: Arc::clone(&shared), mailbox: mailbox.downgrade() };
         self.sessions_lock().insert(id.clone(), entry);
         let span = tracing::info_span!("session", connection_id = %id, protocol = name);
+        if let Some((recorder, task)) = Recorder::start(&params) {
+            core.recorder = Some(recorder);
+            self.inner.tasks.spawn(task.instrument(span.clone()));
+        }
         let task = run(Arc::clone(&self.inner), name, Start::new(params, core), shared, id.clone());
         self.inner.tasks.spawn(task.instrument(span));
         Ok((id, user))

@@ -87,7 +87,10 @@ impl<P: Picture> Stage<P> {
         let mut out = Vec::with_capacity(text.len() * 2);
         ServerInstruction::Clipboard { stream, mimetype }.encode(&mut out);
         write_blobs(stream, text.as_bytes(), CLIPBOARD_BLOB_BYTES, &mut out);
-        self.core.publish(out);
+        if let Some(recorder) = &self.core.recorder {
+            recorder.clipboard(mimetype, text.as_bytes());
+        }
+        self.core.publish_unrecorded(out.into());
     }
 
     /// Sets the session's title for everyone.
