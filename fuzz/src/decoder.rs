@@ -41,7 +41,7 @@ fn decode(reads: &[&[u8]]) -> (Vec<Vec<String>>, bool) {
                 }
             }
         }
-        assert!(decoder.buffered_len() <= MAX_INSTRUCTION_BYTES, "more than one instruction is held");
+        assert!(decoder.buffered_len() <= MAX_INSTRUCTION_BYTES + 3, "more than one instruction and half a character");
     }
     (all, false)
 }

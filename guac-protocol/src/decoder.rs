@@ -1,40 +1,28 @@
-//! Bytes to instructions.
+//! Bytes to instructions, with a buffer.
 
-use crate::limits::MAX_LENGTH_DIGITS;
-use crate::{DecodeError, Instruction, MAX_ELEMENT_CODE_POINTS, MAX_ELEMENTS, MAX_INSTRUCTION_BYTES};
+use crate::parser::valid_prefix;
+use crate::scan::Scanner;
+use crate::{DecodeError, Instruction};
 
 /// A streaming decoder: [`feed`](Self::feed) it bytes as they come, split anywhere, and take whole instructions.
 ///
 /// It owns one buffer, allocates nothing per instruction, and resumes at the element where the data ended. UTF-8 is
-/// checked once per byte; data that is plain ASCII is never scanned for code points.
+/// checked once per byte; data that is plain ASCII is never scanned for code points. Where the received bytes lie in a
+/// buffer already, [`Parser`](crate::Parser) does the same without copying them.
 ///
 /// After an error the decoder stays failed: where the next instruction would start is unknown.
-#[derive(Debug)]
 pub struct Decoder {
-    buffer: Vec<u8>,
+    /// What was received and is UTF-8. Being a `String` it needs no second check when an instruction is cut from it.
+    buffer: String,
     /// Start of the instruction in progress.
     start: usize,
-    /// Everything before this is checked UTF-8. INVARIANT: `start <= valid <= buffer.len()`.
-    valid: usize,
-    /// Whether `buffer[start..valid]` holds ASCII only, so that code points are bytes.
-    ascii: bool,
-    progress: Progress,
+    scanner: Scanner,
+    /// The first bytes of a character whose others are still to come.
+    partial: [u8; 4],
+    partial_len: usize,
+    /// Whether something that is not UTF-8 follows the buffer. It counts once everything before it is taken.
+    broken: bool,
     failed: Option<DecodeError>,
-}
-
-/// Elements found so far in the instruction in progress, offsets relative to its start.
-#[derive(Debug)]
-struct Progress {
-    bounds: [(u32, u32); MAX_ELEMENTS],
-    count: usize,
-    /// Where the next length prefix starts.
-    next: usize,
-}
-
-/// What one look at the buffer found.
-enum Scan {
-    Whole { len: usize },
-    NeedMore,
 }
 
 impl Default for Decoder {
@@ -48,11 +36,12 @@ impl Decoder {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            buffer: Vec::new(),
+            buffer: String::new(),
             start: 0,
-            valid: 0,
-            ascii: true,
-            progress: Progress { bounds: [(0, 0); MAX_ELEMENTS], count: 0, next: 0 },
+            scanner: Scanner::new(),
+            partial: [0; 4],
+            partial_len: 0,
+            broken: false,
             failed: None,
         }
     }
@@ -60,33 +49,38 @@ impl Decoder {
     /// Bytes held that belong to no whole instruction yet, or to instructions not taken yet.
     #[must_use]
     pub fn buffered_len(&self) -> usize {
-        self.buffer.len() - self.start
+        self.buffer.len() - self.start + self.partial_len
     }
 
     /// Adds received bytes. Take every instruction with [`next_instruction`](Self::next_instruction) before feeding
     /// again: then no more than one partial instruction plus one read is ever held.
     ///
+    /// Bytes that are not UTF-8 are reported by `next_instruction`, behind the whole instructions before them.
+    ///
     /// # Errors
-    /// [`DecodeError::NotUtf8`]; a character split between two calls is fine.
+    /// The error that the decoder failed with before.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
         self.compact();
-        self.buffer.extend_from_slice(bytes);
-        let fresh = self.buffer.get(self.valid..).unwrap_or_default();
-        if fresh.is_ascii() {
-            self.valid = self.buffer.len();
+        let mut fresh = bytes;
+        while self.partial_len > 0
+            && let Some((&byte, rest)) = fresh.split_first()
+        {
+            self.complete_partial(byte);
+            fresh = rest;
+        }
+        if self.broken || fresh.is_empty() {
             return Ok(());
         }
-        self.ascii = false;
-        match simdutf8::compat::from_utf8(fresh) {
-            Ok(_) => self.valid = self.buffer.len(),
-            Err(error) if error.error_len().is_none() => self.valid += error.valid_up_to(),
-            Err(error) => {
-                let offset = self.valid + error.valid_up_to() - self.start;
-                return Err(self.fail(DecodeError::NotUtf8 { offset }));
-            }
+        let mixed = !fresh.is_ascii();
+        let (text, broken) = valid_prefix(fresh);
+        self.buffer.push_str(text);
+        if mixed {
+            self.broken = broken;
+            self.hold_partial(fresh.get(text.len()..).unwrap_or_default());
+            self.scanner.mark_mixed(self.buffer.len() - self.start);
         }
         Ok(())
     }
@@ -95,161 +89,95 @@ impl Decoder {
     ///
     /// # Errors
     /// Any framing error; it repeats on every later call.
+    #[inline]
     pub fn next_instruction(&mut self) -> Result<Option<Instruction<'_>>, DecodeError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        let scan = {
-            let text = self.buffer.get(self.start..self.valid).unwrap_or_default();
-            self.progress.scan(text, self.ascii)
-        };
-        match scan {
-            Err(error) => Err(self.fail(error)),
-            Ok(Scan::NeedMore) => {
-                if self.buffered_len() > MAX_INSTRUCTION_BYTES {
-                    return Err(self.fail(DecodeError::InstructionTooLong { limit: MAX_INSTRUCTION_BYTES }));
-                }
-                Ok(None)
-            }
-            Ok(Scan::Whole { len }) if len > MAX_INSTRUCTION_BYTES => {
-                Err(self.fail(DecodeError::InstructionTooLong { limit: MAX_INSTRUCTION_BYTES }))
-            }
-            Ok(Scan::Whole { len }) => {
+        let text = self.buffer.get(self.start..).unwrap_or_default();
+        match self.scanner.scan(text.as_bytes()) {
+            Ok(Some(len)) => {
                 let start = self.start;
                 self.start += len;
-                let count = std::mem::take(&mut self.progress.count);
-                self.progress.next = 0;
-                // The range was validated when it was fed and ends behind a ';', so neither step can fail.
-                let bytes = self.buffer.get(start..self.start).unwrap_or_default();
-                let text = simdutf8_checked(bytes);
-                Ok(Some(Instruction::new(text, self.progress.bounds.get(..count).unwrap_or_default())))
+                let text = self.buffer.get(start..self.start).unwrap_or_default();
+                Ok(Some(Instruction::new(text, self.scanner.spans())))
             }
+            Ok(None) if self.broken => {
+                let offset = self.buffer.len() - self.start;
+                Err(self.fail(DecodeError::NotUtf8 { offset }))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => Err(self.fail(error)),
         }
     }
 
     /// Gives the buffer back to the allocator when nothing is in it, so that an idle connection holds none.
     pub fn release_if_idle(&mut self) {
-        if self.start == self.buffer.len() {
-            self.buffer = Vec::new();
+        if self.buffered_len() == 0 {
+            self.buffer = String::new();
             self.start = 0;
-            self.valid = 0;
-            self.ascii = true;
         }
     }
 
+    #[cold]
     fn fail(&mut self, error: DecodeError) -> DecodeError {
-        self.buffer = Vec::new();
+        self.buffer = String::new();
         self.start = 0;
-        self.valid = 0;
+        self.partial_len = 0;
         self.failed = Some(error.clone());
         error
     }
 
     /// Moves the partial instruction to the front. It is short by construction, so this costs little.
     fn compact(&mut self) {
-        if self.start == 0 {
-            return;
-        }
         if self.start == self.buffer.len() {
             self.buffer.clear();
-            self.ascii = true;
-        } else {
+        } else if self.start > 0 {
             self.buffer.drain(..self.start);
-            self.ascii = self.buffer.is_ascii();
         }
-        self.valid -= self.start;
         self.start = 0;
     }
-}
 
-impl Progress {
-    /// Continues over `text`, the checked bytes from the instruction's start on.
-    fn scan(&mut self, text: &[u8], ascii: bool) -> Result<Scan, DecodeError> {
-        loop {
-            let Some((length, value)) = length_prefix(text, self.next)? else {
-                return Ok(Scan::NeedMore);
-            };
-            let end = if ascii { value + length } else { skip_code_points(text, value, length) };
-            let Some(&terminator) = text.get(end) else {
-                return Ok(Scan::NeedMore);
-            };
-            let Some(slot) = self.bounds.get_mut(self.count) else {
-                return Err(DecodeError::TooManyElements { limit: MAX_ELEMENTS });
-            };
-            *slot = (offset(value), offset(end));
-            match terminator {
-                b',' => {
-                    self.count += 1;
-                    self.next = end + 1;
-                    if self.next > MAX_INSTRUCTION_BYTES {
-                        return Err(DecodeError::InstructionTooLong { limit: MAX_INSTRUCTION_BYTES });
-                    }
-                }
-                b';' => {
-                    self.count += 1;
-                    return Ok(Scan::Whole { len: end + 1 });
-                }
-                found => return Err(DecodeError::BadTerminator { length, found }),
+    fn hold_partial(&mut self, bytes: &[u8]) {
+        if self.broken {
+            return;
+        }
+        // At most three bytes: one more would be a whole character, or none.
+        for (slot, &byte) in self.partial.iter_mut().zip(bytes) {
+            *slot = byte;
+        }
+        self.partial_len = bytes.len().min(self.partial.len());
+    }
+
+    /// Adds a byte to the character that the last read ended in.
+    fn complete_partial(&mut self, byte: u8) {
+        if let Some(slot) = self.partial.get_mut(self.partial_len) {
+            *slot = byte;
+            self.partial_len += 1;
+        }
+        match std::str::from_utf8(self.partial.get(..self.partial_len).unwrap_or_default()) {
+            Ok(character) => {
+                self.buffer.push_str(character);
+                self.partial_len = 0;
+                self.scanner.mark_mixed(self.buffer.len() - self.start);
+            }
+            Err(error) if error.error_len().is_none() => {}
+            Err(_) => {
+                self.partial_len = 0;
+                self.broken = true;
             }
         }
     }
 }
 
-/// Reads the digits and the `.` at `at`. Returns the declared length and where the value starts.
-fn length_prefix(text: &[u8], at: usize) -> Result<Option<(usize, usize)>, DecodeError> {
-    let rest = text.get(at..).unwrap_or_default();
-    if let [digit @ b'0'..=b'9', b'.', ..] = rest {
-        return Ok(Some((usize::from(digit - b'0'), at + 2)));
+/// How much it holds, and never what: arguments may hold secrets.
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoder")
+            .field("buffered_len", &self.buffered_len())
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
     }
-    let mut length = 0_usize;
-    for (index, &byte) in rest.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' if index < MAX_LENGTH_DIGITS => length = length * 10 + usize::from(byte - b'0'),
-            b'.' if index > 0 => {
-                if length > MAX_ELEMENT_CODE_POINTS {
-                    return Err(DecodeError::ElementTooLong { length, limit: MAX_ELEMENT_CODE_POINTS });
-                }
-                return Ok(Some((length, at + index + 1)));
-            }
-            b'0'..=b'9' => return Err(DecodeError::ElementTooLong { length, limit: MAX_ELEMENT_CODE_POINTS }),
-            found => return Err(DecodeError::BadLength { found }),
-        }
-    }
-    Ok(None)
-}
-
-/// Where `count` code points from `at` on end, or past the end of `text` if it is too short.
-///
-/// Each round looks at as many bytes as code points are missing: it can never pass the end of the element, and every
-/// byte is looked at once.
-fn skip_code_points(text: &[u8], mut at: usize, count: usize) -> usize {
-    let mut missing = count;
-    while missing > 0 {
-        let Some(slice) = text.get(at..at + missing) else {
-            return text.len();
-        };
-        at += missing;
-        missing -= slice.iter().filter(|&&byte| is_first_byte(byte)).count();
-    }
-    while text.get(at).is_some_and(|&byte| !is_first_byte(byte)) {
-        at += 1;
-    }
-    at
-}
-
-/// Whether a byte starts a code point, that is, is no UTF-8 continuation byte.
-fn is_first_byte(byte: u8) -> bool {
-    byte & 0xC0 != 0x80
-}
-
-/// Offsets stay below the instruction limit plus one read, far within 32 bits; saturating keeps that total.
-fn offset(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX)
-}
-
-/// Bytes known to be UTF-8, as text. Checking again costs about 5 % of memory bandwidth and saves an `unsafe`.
-fn simdutf8_checked(bytes: &[u8]) -> &str {
-    simdutf8::basic::from_utf8(bytes).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::InstructionWriter;
+use crate::{InstructionWriter, MAX_ELEMENT_CODE_POINTS, MAX_ELEMENTS, MAX_INSTRUCTION_BYTES};
 
 fn decode(chunks: &[&[u8]]) -> Result<Vec<Vec<String>>, DecodeError> {
     let mut decoder = Decoder::new();

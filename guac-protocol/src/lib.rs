@@ -43,7 +43,9 @@ mod keysym;
 mod limits;
 mod opcode;
 mod owned;
+mod parser;
 mod recording;
+mod scan;
 mod status;
 mod stream;
 
@@ -73,6 +75,7 @@ pub use limits::{
 };
 pub use opcode::{ClientInstruction, LineCap, LineJoin, Mask, ServerInstruction, TransferFunction, TunnelInstruction};
 pub use owned::OwnedInstruction;
+pub use parser::{ElementRanges, Instructions, Parser};
 pub use recording::{
     FrameEnd, KeyLog, MAX_KEYFRAMES, RECORDING_CLIPBOARD_STREAM, Recorded, RecordingReader, RecordingWriter,
     is_drawn_opcode, is_logged_opcode,

@@ -1,0 +1,192 @@
+//! The search for the end of an instruction: the part that [`Parser`](crate::Parser) and [`Decoder`](crate::Decoder)
+//! share, and the one place where elements are measured.
+
+use crate::limits::MAX_LENGTH_DIGITS;
+use crate::{DecodeError, MAX_ELEMENT_CODE_POINTS, MAX_ELEMENTS, MAX_INSTRUCTION_BYTES};
+
+/// Where an element lies within its instruction, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Span {
+    pub(crate) start: u16,
+    pub(crate) end: u16,
+}
+
+/// Elements found so far in the instruction in progress. It stops at the length prefix of the first element that is
+/// not all there and goes on from there.
+pub(crate) struct Scanner {
+    spans: [Span; MAX_ELEMENTS],
+    /// Elements of the instruction last found.
+    found: usize,
+    /// Elements of the instruction in progress.
+    count: usize,
+    /// Where its next length prefix starts.
+    next: usize,
+    /// INVARIANT: bytes of the instruction in progress, and those behind it, are ASCII from here on. Where it starts
+    /// behind this, an element has as many bytes as code points and is jumped over.
+    mixed_to: usize,
+}
+
+// Offsets fit a `Span`, since no byte past the limit is ever looked at.
+const _: () = assert!(MAX_INSTRUCTION_BYTES <= 0xFFFF, "offsets are 16 bits wide");
+
+impl Scanner {
+    pub(crate) fn new() -> Self {
+        Self { spans: [Span::default(); MAX_ELEMENTS], found: 0, count: 0, next: 0, mixed_to: 0 }
+    }
+
+    /// Elements of the instruction that [`scan`](Self::scan) found last, the opcode first.
+    pub(crate) fn spans(&self) -> &[Span] {
+        self.spans.get(..self.found).unwrap_or_default()
+    }
+
+    /// Says that the first `len` bytes, from the start of the instruction in progress on, may hold other than ASCII.
+    pub(crate) fn mark_mixed(&mut self, len: usize) {
+        self.mixed_to = len;
+    }
+
+    /// Continues over `checked`: valid UTF-8 from the start of the instruction in progress on. Returns the length of
+    /// the instruction in bytes once it is whole; the next call is about what follows it.
+    ///
+    /// The outcome depends on the bytes alone, not on how many more of them are there: what lies past the limit is
+    /// not looked at.
+    #[inline]
+    pub(crate) fn scan(&mut self, checked: &[u8]) -> Result<Option<usize>, DecodeError> {
+        let text = checked.get(..MAX_INSTRUCTION_BYTES).unwrap_or(checked);
+        let (mut count, mut next) = (self.count, self.next);
+        while let Some((length, value)) = length_prefix(text, next)? {
+            let end = if value >= self.mixed_to { value + length } else { skip_code_points(text, value, length) };
+            let Some(&terminator) = text.get(end) else { break };
+            let Some(slot) = self.spans.get_mut(count) else {
+                return Err(DecodeError::TooManyElements { limit: MAX_ELEMENTS });
+            };
+            *slot = span(value, end);
+            count += 1;
+            match terminator {
+                b',' => next = end + 1,
+                b';' => {
+                    self.found = count;
+                    self.count = 0;
+                    self.next = 0;
+                    self.mixed_to = self.mixed_to.saturating_sub(end + 1);
+                    return Ok(Some(end + 1));
+                }
+                found => return Err(DecodeError::BadTerminator { length, found }),
+            }
+        }
+        self.count = count;
+        self.next = next;
+        if checked.len() > MAX_INSTRUCTION_BYTES {
+            return Err(DecodeError::InstructionTooLong { limit: MAX_INSTRUCTION_BYTES });
+        }
+        Ok(None)
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "both lie below MAX_INSTRUCTION_BYTES, see the assertion above")]
+#[inline(always)]
+fn span(start: usize, end: usize) -> Span {
+    Span { start: start as u16, end: end as u16 }
+}
+
+/// Reads the digits and the `.` at `at`. Returns the declared length and where the value starts. Nearly all lengths
+/// have one or two digits.
+#[inline(always)]
+fn length_prefix(text: &[u8], at: usize) -> Result<Option<(usize, usize)>, DecodeError> {
+    if let Some(&[first, second, third]) = text.get(at..).and_then(<[u8]>::first_chunk) {
+        let tens = first.wrapping_sub(b'0');
+        let ones = second.wrapping_sub(b'0');
+        if tens < 10 {
+            if second == b'.' {
+                return Ok(Some((usize::from(tens), at + 2)));
+            }
+            if ones < 10 && third == b'.' {
+                return Ok(Some((usize::from(tens * 10 + ones), at + 3)));
+            }
+        }
+    }
+    long_length_prefix(text, at)
+}
+
+/// Any length prefix, or a part of one.
+fn long_length_prefix(text: &[u8], at: usize) -> Result<Option<(usize, usize)>, DecodeError> {
+    let rest = text.get(at..).unwrap_or_default();
+    let mut length = 0_usize;
+    for (index, &byte) in rest.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' if index < MAX_LENGTH_DIGITS => length = length * 10 + usize::from(byte - b'0'),
+            b'.' if index > 0 => {
+                if length > MAX_ELEMENT_CODE_POINTS {
+                    return Err(DecodeError::ElementTooLong { length, limit: MAX_ELEMENT_CODE_POINTS });
+                }
+                return Ok(Some((length, at + index + 1)));
+            }
+            b'0'..=b'9' => return Err(DecodeError::ElementTooLong { length, limit: MAX_ELEMENT_CODE_POINTS }),
+            found => return Err(DecodeError::BadLength { found }),
+        }
+    }
+    Ok(None)
+}
+
+/// Where `missing` code points from `at` on end, or past the end of `text` if it is too short. `text` is valid UTF-8
+/// and `at` a boundary in it.
+///
+/// A block of as many bytes as code points are missing cannot pass the end of the element, so that blocks are counted
+/// whole, and every byte once.
+fn skip_code_points(text: &[u8], mut at: usize, mut missing: usize) -> usize {
+    while missing >= BLOCK {
+        let Some(block) = text.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) else { break };
+        at += BLOCK;
+        missing -= code_points(block);
+    }
+    while let Some(&word) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(word);
+        if missing < 8 && (word & HIGH_BITS) << (8 * (8 - missing.max(1))) == 0 {
+            // Short and ASCII, as opcodes, numbers and mimetypes are.
+            return at + missing;
+        }
+        let mut firsts = first_bytes(word);
+        let count = usize::from((firsts >> 7).wrapping_mul(LOW_BITS).to_le_bytes()[7]);
+        if count > missing {
+            for _ in 0..missing {
+                firsts &= firsts - 1;
+            }
+            return at + firsts.trailing_zeros() as usize / 8;
+        }
+        missing -= count;
+        at += 8;
+    }
+    for (index, &byte) in text.iter().enumerate().skip(at) {
+        if is_first_byte(byte) {
+            if missing == 0 {
+                return index;
+            }
+            missing -= 1;
+        }
+    }
+    text.len()
+}
+
+/// Bytes counted at a time in long text: as many as four SSE2 or two NEON-pair registers hold.
+const BLOCK: usize = 64;
+
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+
+/// Code points that start in the block.
+#[inline]
+fn code_points(block: &[u8; BLOCK]) -> usize {
+    // At most 64, so that bytes can add up, sixteen at a time.
+    usize::from(block.iter().map(|&byte| u8::from(is_first_byte(byte))).sum::<u8>())
+}
+
+/// The high bit of every byte that starts a code point.
+#[inline]
+fn first_bytes(word: u64) -> u64 {
+    (!word | word << 1) & HIGH_BITS
+}
+
+/// Whether a byte starts a code point, that is, is no UTF-8 continuation byte.
+#[inline]
+fn is_first_byte(byte: u8) -> bool {
+    byte & 0xC0 != 0x80
+}
