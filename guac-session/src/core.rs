@@ -13,9 +13,11 @@ use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::encode_pool::EncodePool;
-use crate::input::{Event, InputEvent, StreamAnswer, UserKey};
+use crate::files::UserFiles;
+use crate::input::{Event, InputEvent, StreamAnswer, StreamKind, UserKey};
 use crate::pace::{MAX_ACCUMULATION, MIN_FRAME_INTERVAL, UserPace};
 use crate::recording::Recorder;
+use crate::requests::Requests;
 use crate::shared::{Shared, ToSession};
 use crate::stream::{Collected, StreamRules, UserStreams};
 use crate::user::Private;
@@ -36,6 +38,7 @@ pub(crate) struct Member {
     pub(crate) buttons: u8,
     pub(crate) private: mpsc::Sender<Private>,
     pub(crate) streams: UserStreams,
+    pub(crate) files: UserFiles,
     pub(crate) pace: UserPace,
     pub(crate) needs_snapshot: bool,
 }
@@ -48,8 +51,8 @@ impl Member {
         read_only: bool,
         private: mpsc::Sender<Private>,
     ) -> Self {
-        let (streams, pace) = (UserStreams::default(), UserPace::new());
-        Self { key, id, info, read_only, buttons: 0, private, streams, pace, needs_snapshot: false }
+        let (streams, files, pace) = (UserStreams::default(), UserFiles::default(), UserPace::new());
+        Self { key, id, info, read_only, buttons: 0, private, streams, files, pace, needs_snapshot: false }
     }
 
     pub(crate) fn key(&self) -> UserKey {
@@ -87,6 +90,7 @@ pub(crate) struct Core {
     pub(crate) owner: UserKey,
     pub(crate) owner_info: ClientInfo,
     pub(crate) rules: StreamRules,
+    pub(crate) requests: Requests,
     pub(crate) copy: bool,
     pub(crate) lossless: bool,
     pub(crate) in_flight: Option<InFlight>,
@@ -142,6 +146,7 @@ impl Core {
         let now = Instant::now();
         let paste = !params.bool("disable-paste", false);
         Self {
+            requests: Requests::new(&shared),
             shared,
             mailbox,
             lookahead: None,
@@ -222,7 +227,7 @@ impl Core {
         self.shared.depart(user);
     }
 
-    fn answer(&mut self, user: UserKey, StreamAnswer { stream, message, status }: StreamAnswer) {
+    pub(crate) fn answer(&mut self, user: UserKey, StreamAnswer { stream, message, status }: StreamAnswer) {
         let bytes = ServerInstruction::Ack { stream, message, status }.to_bytes();
         self.send_private(user, Private::Bytes(bytes.into()));
     }
@@ -294,9 +299,29 @@ impl Core {
                 }
                 None
             }
+            InputEvent::Get { object, name } => {
+                self.request_download(user, object, name);
+                None
+            }
+            InputEvent::Ack { stream, status } => {
+                self.members.get_mut(&user)?.files.handle_ack(stream, status);
+                None
+            }
             InputEvent::Open(open) => {
+                self.members.get_mut(&user)?.files.forget_upload(open.stream);
+                if matches!(open.kind, StreamKind::File | StreamKind::Put(_)) {
+                    self.request_upload(user, *open);
+                    return None;
+                }
                 let answer = self.members.get_mut(&user)?.streams.open(*open, &self.rules, read_only);
                 self.answer(user, answer);
+                None
+            }
+            InputEvent::Blob { stream, data } if self.members.get(&user)?.files.has_upload(stream) => {
+                if !self.members.get_mut(&user)?.files.blob(stream, data) {
+                    let (message, status) = ("more blobs than were asked for", Status::ClientOverrun);
+                    self.answer(user, StreamAnswer { stream, message, status });
+                }
                 None
             }
             InputEvent::Blob { stream, data } => {
@@ -304,6 +329,7 @@ impl Core {
                 self.answer(user, answer);
                 collected.map(|collected| deliver(user, is_owner, collected))
             }
+            InputEvent::End { stream } if self.members.get_mut(&user)?.files.end(stream) => None,
             InputEvent::End { stream } => {
                 let collected = self.members.get_mut(&user)?.streams.end(stream)?;
                 Some(deliver(user, is_owner, collected))

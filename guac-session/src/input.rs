@@ -1,13 +1,15 @@
 //! What users say, as the session gets it.
 
-use guac_protocol::{ArgumentError, ClientInstruction, Instruction, Status, StreamIndex};
+use guac_protocol::{ArgumentError, ClientInstruction, Instruction, ObjectIndex, Status, StreamIndex};
+
+use crate::transfer::{DownloadRequest, UploadRequest};
 
 /// A user of one session, by a number that no later user of it gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserKey(pub(crate) u32);
 
 /// What a backend hears from [`Stage::next`](crate::Stage::next). Input of read-only users never gets here.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
     /// A key went down or up.
@@ -89,6 +91,11 @@ pub enum Event {
         /// One blob of it.
         data: Vec<u8>,
     },
+    /// The owner asks for a stream of an object that [`Stage::expose_filesystem`](crate::Stage::expose_filesystem)
+    /// showed him.
+    Download(DownloadRequest),
+    /// A user uploads: into an object, or a file where [`Stage::accept_files`](crate::Stage::accept_files) allows it.
+    Upload(UploadRequest),
     /// The session is over: the last user left or it was killed. Return soon.
     Ended,
 }
@@ -104,6 +111,8 @@ pub(crate) enum InputEvent {
     Open(Box<StreamOpen>),
     Blob { stream: StreamIndex, data: Vec<u8> },
     End { stream: StreamIndex },
+    Get { object: ObjectIndex, name: String },
+    Ack { stream: StreamIndex, status: Status },
 }
 
 /// A stream that a user begins.
@@ -112,7 +121,7 @@ pub(crate) struct StreamOpen {
     pub(crate) stream: StreamIndex,
     pub(crate) kind: StreamKind,
     pub(crate) mimetype: String,
-    /// Parameter or pipe name; empty otherwise.
+    /// Name of the parameter, pipe, file or object's stream; empty otherwise.
     pub(crate) name: String,
 }
 
@@ -121,8 +130,11 @@ pub(crate) enum StreamKind {
     Clipboard,
     Argv,
     Pipe,
-    /// Files, object uploads: not offered by this session.
-    Unsupported,
+    File,
+    /// Into this object.
+    Put(ObjectIndex),
+    /// The name is longer than any file's.
+    NameTooLong,
     /// Microphones: refused by type, as guacd does without an input backend.
     Audio,
 }
@@ -138,6 +150,10 @@ pub(crate) enum Said {
 /// Longest parameter or pipe name and longest type (P-128).
 const MAX_NAME_CHARS: usize = 256;
 const MAX_MIMETYPE_CHARS: usize = 4096;
+
+/// Longest name of a file or of an object's stream, in bytes: `PATH_MAX` of Linux. With it any instruction that names
+/// the file again stays within what peers take.
+const MAX_FILE_NAME_BYTES: usize = 4096;
 
 /// Reads an instruction of a user's.
 ///
@@ -155,9 +171,14 @@ pub(crate) fn interpret(instruction: &Instruction<'_>) -> Result<Said, ArgumentE
         ClientInstruction::Clipboard { stream, mimetype } => open(stream, StreamKind::Clipboard, mimetype, ""),
         ClientInstruction::Argv { stream, mimetype, name } => open(stream, StreamKind::Argv, mimetype, name),
         ClientInstruction::Pipe { stream, mimetype, name } => open(stream, StreamKind::Pipe, mimetype, name),
-        ClientInstruction::File { stream, mimetype, .. } | ClientInstruction::Put { stream, mimetype, .. } => {
-            open(stream, StreamKind::Unsupported, mimetype, "")
+        ClientInstruction::File { stream, mimetype, filename } => upload(stream, StreamKind::File, mimetype, filename),
+        ClientInstruction::Put { object, stream, mimetype, name } => {
+            upload(stream, StreamKind::Put(object), mimetype, name)
         }
+        ClientInstruction::Get { object, name } if name.len() <= MAX_FILE_NAME_BYTES => {
+            InputEvent::Get { object, name: name.to_owned() }
+        }
+        ClientInstruction::Ack { stream, status, .. } => InputEvent::Ack { stream, status },
         ClientInstruction::Audio { stream, mimetype } => open(stream, StreamKind::Audio, mimetype, ""),
         ClientInstruction::Blob { stream, data } => match base64_simd::STANDARD.decode_to_vec(data) {
             Ok(data) => InputEvent::Blob { stream, data },
@@ -165,7 +186,7 @@ pub(crate) fn interpret(instruction: &Instruction<'_>) -> Result<Said, ArgumentE
         },
         ClientInstruction::End { stream } => InputEvent::End { stream },
         ClientInstruction::Disconnect {} => return Ok(Said::Leave),
-        // Acknowledgements of broadcast streams cannot pace anyone (P-092); the rest belongs to the handshake.
+        // The rest belongs to the handshake, or asks for what cannot be there.
         _ => return Ok(Said::Nothing),
     };
     Ok(Said::Input(event))
@@ -174,6 +195,17 @@ pub(crate) fn interpret(instruction: &Instruction<'_>) -> Result<Said, ArgumentE
 fn open(stream: StreamIndex, kind: StreamKind, mimetype: &str, name: &str) -> InputEvent {
     let cut = |text: &str, chars: usize| text.chars().take(chars).collect();
     let (mimetype, name) = (cut(mimetype, MAX_MIMETYPE_CHARS), cut(name, MAX_NAME_CHARS));
+    InputEvent::Open(Box::new(StreamOpen { stream, kind, mimetype, name }))
+}
+
+/// A cut name would be another file's.
+fn upload(stream: StreamIndex, kind: StreamKind, mimetype: &str, name: &str) -> InputEvent {
+    let mimetype = mimetype.chars().take(MAX_MIMETYPE_CHARS).collect();
+    let (kind, name) = if name.len() <= MAX_FILE_NAME_BYTES {
+        (kind, name.to_owned())
+    } else {
+        (StreamKind::NameTooLong, String::new())
+    };
     InputEvent::Open(Box::new(StreamOpen { stream, kind, mimetype, name }))
 }
 

@@ -1,13 +1,15 @@
 //! The running session: its picture next to its users.
 
 use guac_display::{Cursor, Display, FramePlan, ImageSupport, Picture};
-use guac_protocol::{ClientInfo, Encode as _, ProtocolVersion, Rest, ServerInstruction, StreamIndex};
+use guac_protocol::{ClientInfo, Encode as _, ObjectIndex, ProtocolVersion, Rest, ServerInstruction, StreamIndex};
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
 use crate::core::{Core, InFlight, Snapshot, encode_argv, write_blobs};
 use crate::input::Event;
 use crate::pace::{MIN_FRAME_INTERVAL, quality};
+use crate::requests::poll_files;
+use crate::transfer::Download;
 use crate::user::Private;
 
 /// Pixels that are compressed on the session's own task: at most about 0.2 ms, less than a trip through the pool costs
@@ -28,6 +30,19 @@ const CLIPBOARD_STREAM: StreamIndex = StreamIndex(3);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the session's owner cannot be asked for parameters")]
 pub struct NotAskable;
+
+/// The session's owner gets no file system or stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotOffered {
+    /// *Peer.* He has left.
+    #[error("the session's owner has left")]
+    OwnerGone,
+    /// *Peer.* He has as many as there can be, or does not take those that wait for him.
+    #[error("the session's owner has too many of them")]
+    TooMany,
+}
+
 /// One user's place on the stage where the picture is.
 ///
 /// A backend keeps polling [`next`](Self::next) next to its own I/O: that is what runs the session.
@@ -144,6 +159,9 @@ impl<P: Picture> Stage<P> {
             if self.core.shared.cancel.is_cancelled() {
                 return Event::Ended;
             }
+            if let Some(event) = self.core.next_request() {
+                return event;
+            }
             if let Some(message) = self.core.lookahead.take() {
                 match self.core.handle(message) {
                     Some(event) => return event,
@@ -163,9 +181,58 @@ impl<P: Picture> Stage<P> {
                         return event;
                     }
                 }
+                // Last, so that files come behind frames and input, and one blob at a time.
+                (user, out) = std::future::poll_fn(|cx| poll_files(&mut core.members, &mut core.requests, cx)) => {
+                    core.send_private(user, Private::Bytes(out.into()));
+                }
                 () = tokio::time::sleep_until(wake_at) => {}
             }
         }
+    }
+
+    /// Shows the owner, and nobody else, a file system (P-080, P-144). What he asks of it comes as
+    /// [`Event::Download`] and [`Event::Upload`]. guacd names it by its root.
+    ///
+    /// # Errors
+    /// [`NotOffered`] if the owner has left or has 64 objects.
+    pub fn expose_filesystem(&mut self, name: &str) -> Result<ObjectIndex, NotOffered> {
+        let owner = self.core.owner;
+        let member = self.core.members.get_mut(&owner).ok_or(NotOffered::OwnerGone)?;
+        let object = member.files.define().ok_or(NotOffered::TooMany)?;
+        let bytes = ServerInstruction::Filesystem { object, name }.to_bytes();
+        self.core.send_private(owner, Private::Bytes(bytes.into()));
+        Ok(object)
+    }
+
+    /// Takes it away again (P-081). Transfers under way go on until their backend ends them.
+    pub fn withdraw_filesystem(&mut self, object: ObjectIndex) {
+        let owner = self.core.owner;
+        if self.core.members.get_mut(&owner).is_some_and(|member| member.files.undefine(object)) {
+            let bytes = ServerInstruction::Undefine { object }.to_bytes();
+            self.core.send_private(owner, Private::Bytes(bytes.into()));
+        }
+    }
+
+    /// Whether users who are not read-only may upload files that are just dropped (`file`). Without it they are told
+    /// that it is off.
+    pub fn accept_files(&mut self, accept: bool) {
+        self.core.requests.accept_files(accept);
+    }
+
+    /// Sends the owner a file (P-074). He may let it wait, or refuse it: see [`Download`].
+    ///
+    /// # Errors
+    /// [`NotOffered`] if the owner has left or too many files wait for him.
+    pub fn send_file(&mut self, mimetype: &str, filename: &str) -> Result<Download, NotOffered> {
+        self.core.push_stream(|stream| ServerInstruction::File { stream, mimetype, filename }.to_bytes())
+    }
+
+    /// Sends the owner a named pipe (P-077), paced as a file is.
+    ///
+    /// # Errors
+    /// [`NotOffered`] if the owner has left or too many streams wait for him.
+    pub fn send_pipe(&mut self, mimetype: &str, name: &str) -> Result<Download, NotOffered> {
+        self.core.push_stream(|stream| ServerInstruction::Pipe { stream, mimetype, name }.to_bytes())
     }
 
     /// Plans what is due and gives the instant at which to look again.

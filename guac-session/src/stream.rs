@@ -77,11 +77,18 @@ impl UserStreams {
                 Some(name) => Sink::Pipe { name },
                 None => return answer("no such pipe", Status::ResourceNotFound),
             },
-            StreamKind::Unsupported => return answer("file transfer is off", Status::Unsupported),
+            // Uploads are taken before; this is what is left of them.
+            StreamKind::File | StreamKind::Put(_) => return answer("file transfer is off", Status::Unsupported),
+            StreamKind::NameTooLong => return answer("name is too long", Status::ClientBadRequest),
             StreamKind::Audio => return answer("audio input is off", Status::ClientBadType),
         };
         self.open.insert(stream, sink);
         answer("OK", Status::Success)
+    }
+
+    /// Ends a stream whose index gets another meaning.
+    pub(crate) fn forget(&mut self, stream: StreamIndex) {
+        self.open.remove(&stream);
     }
 
     /// Adds a blob. Past a limit the stream is dropped and the answer says so; the session lives.
@@ -171,7 +178,7 @@ mod tests {
         assert_eq!(status(StreamKind::Clipboard, "", false), Status::Unsupported);
         assert_eq!(status(StreamKind::Argv, "password", false), Status::Unsupported);
         assert_eq!(status(StreamKind::Pipe, "STDIN", false), Status::ResourceNotFound);
-        assert_eq!(status(StreamKind::Unsupported, "", false), Status::Unsupported);
+        assert_eq!(status(StreamKind::File, "", false), Status::Unsupported);
         assert_eq!(status(StreamKind::Audio, "", false), Status::ClientBadType);
         assert_eq!(status(StreamKind::Clipboard, "", true), Status::ClientForbidden);
         let (answer, _) = streams.blob(StreamIndex(9), vec![1], &off);

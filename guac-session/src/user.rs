@@ -55,6 +55,8 @@ pub struct UserReceiver {
     member: Arc<Membership>,
     private: mpsc::Receiver<Private>,
     awaiting_snapshot: bool,
+    /// The last message was for this user alone; now it is everybody's turn. So files do not hold up frames.
+    shared_turn: bool,
     over: bool,
 }
 
@@ -76,7 +78,13 @@ impl User {
     ) -> Self {
         let member = Arc::new(Membership { key, id, shared });
         Self {
-            receiver: UserReceiver { member: Arc::clone(&member), private, awaiting_snapshot, over: false },
+            receiver: UserReceiver {
+                member: Arc::clone(&member),
+                private,
+                awaiting_snapshot,
+                shared_turn: false,
+                over: false,
+            },
             sender: UserSender { member, mailbox: PollSender::new(mailbox) },
         }
     }
@@ -128,13 +136,18 @@ impl UserReceiver {
             // Registered before looking, so that nothing published in between goes unnoticed.
             let mut changed = pin!(broadcast.changed());
             changed.as_mut().enable();
-            if let Ok(message) = self.private.try_recv() {
+            let alone = if self.shared_turn { None } else { self.private.try_recv().ok() };
+            if let Some(message) = alone {
                 match self.open(message) {
                     Some(bytes) => return Some(bytes),
                     None => continue,
                 }
             }
-            match broadcast.take(member.key, self.awaiting_snapshot) {
+            let next = broadcast.take(member.key, self.awaiting_snapshot);
+            if std::mem::take(&mut self.shared_turn) && !matches!(next, Next::Entry(_) | Next::Behind) {
+                continue;
+            }
+            match next {
                 Next::Entry(bytes) => return Some(bytes),
                 Next::Ended(bytes) => {
                     self.over = true;
@@ -160,7 +173,10 @@ impl UserReceiver {
     /// What to pass on, if anything: the snapshot of a session that shows nothing yet is empty.
     fn open(&mut self, message: Private) -> Option<Bytes> {
         let bytes = match message {
-            Private::Bytes(bytes) => bytes,
+            Private::Bytes(bytes) => {
+                self.shared_turn = true;
+                bytes
+            }
             Private::Snapshot(bytes) => {
                 self.awaiting_snapshot = false;
                 bytes

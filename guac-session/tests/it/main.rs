@@ -1,6 +1,8 @@
 //! Whole sessions with a scripted backend.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
 
+mod files;
+
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
