@@ -233,24 +233,7 @@ async fn open_tunnel(
     options: &Options,
 ) -> Result<Session, ClientError> {
     let identifier = identifier_of(gateway, address, token, data_source).await?;
-    let info = options.info();
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query
-        .append_pair("token", token.expose_secret())
-        .append_pair("GUAC_DATA_SOURCE", data_source)
-        .append_pair("GUAC_ID", &identifier)
-        .append_pair("GUAC_TYPE", gateway.kind.letter())
-        .append_pair("GUAC_WIDTH", &info.width_px.to_string())
-        .append_pair("GUAC_HEIGHT", &info.height_px.to_string())
-        .append_pair("GUAC_DPI", &info.dpi.to_string());
-    for mimetype in &info.image_mimetypes {
-        query.append_pair("GUAC_IMAGE", mimetype);
-    }
-    if let Some(timezone) = &info.timezone {
-        query.append_pair("GUAC_TIMEZONE", timezone);
-    }
-    let scheme = if address.tls.is_some() { "wss" } else { "ws" };
-    let url = format!("{scheme}://{}{}websocket-tunnel?{}", address.authority(), address.base, query.finish());
+    let url = tunnel_url(gateway, address, token, data_source, &identifier, options);
     let mut request = url.into_client_request().map_err(|_| ClientError::BadUrl)?;
     request.headers_mut().insert("sec-websocket-protocol", http::HeaderValue::from_static("guacamole"));
     let io = connect(&address.host, address.port, address.tls.clone()).await?;
@@ -276,4 +259,33 @@ async fn open_tunnel(
             return Ok(Session { incoming, outgoing, decoder, connection_id: None, tunnel, login: None });
         }
     }
+}
+
+/// The address of a tunnel. By itself, because the serializer would keep the future above from changing threads.
+fn tunnel_url(
+    gateway: &Gateway,
+    address: &Address,
+    token: &SecretString,
+    data_source: &str,
+    identifier: &str,
+    options: &Options,
+) -> String {
+    let info = options.info();
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query
+        .append_pair("token", token.expose_secret())
+        .append_pair("GUAC_DATA_SOURCE", data_source)
+        .append_pair("GUAC_ID", identifier)
+        .append_pair("GUAC_TYPE", gateway.kind.letter())
+        .append_pair("GUAC_WIDTH", &info.width_px.to_string())
+        .append_pair("GUAC_HEIGHT", &info.height_px.to_string())
+        .append_pair("GUAC_DPI", &info.dpi.to_string());
+    for mimetype in &info.image_mimetypes {
+        query.append_pair("GUAC_IMAGE", mimetype);
+    }
+    if let Some(timezone) = &info.timezone {
+        query.append_pair("GUAC_TIMEZONE", timezone);
+    }
+    let scheme = if address.tls.is_some() { "wss" } else { "ws" };
+    format!("{scheme}://{}{}websocket-tunnel?{}", address.authority(), address.base, query.finish())
 }
