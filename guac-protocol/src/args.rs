@@ -1,6 +1,7 @@
 //! The argument types of instructions: how each parses and how each is written.
 
-use crate::encoder::{write_number, write_text};
+use crate::decimal::{write_float, write_integer};
+use crate::encoder::write_text;
 use crate::{LayerIndex, ObjectIndex, Status, StreamIndex};
 
 /// A value that stands in one argument (or, for [`Rest`], in all remaining ones).
@@ -32,28 +33,30 @@ impl<'a> Arg<'a> for &'a str {
     }
 
     fn write(&self, out: &mut Vec<u8>) {
-        out.push(b',');
         write_text(out, self);
     }
 }
 
 /// A whole number, tolerating a fraction behind it: browsers compute positions as floating point and guacd's `atoi`
 /// reads the leading integer only.
+#[inline]
 fn parse_integer(text: &str) -> Option<i64> {
+    // Up to four digits, as nearly all numbers are, cannot overflow and need no other check than that of each byte.
+    let bytes = text.as_bytes();
+    if let 1..=4 = bytes.len() {
+        let mut value = 0;
+        let mut plain = true;
+        for &byte in bytes {
+            let digit = byte.wrapping_sub(b'0');
+            plain &= digit < 10;
+            value = value * 10 + i64::from(digit);
+        }
+        if plain {
+            return Some(value);
+        }
+    }
     let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
     whole.parse().ok()
-}
-
-fn write_signed(out: &mut Vec<u8>, value: i64) {
-    let mut text = Vec::with_capacity(21);
-    if value < 0 {
-        text.push(b'-');
-    }
-    write_number(&mut text, value.unsigned_abs(), b'.');
-    text.pop();
-    out.push(b',');
-    write_number(out, text.len() as u64, b'.');
-    out.extend_from_slice(&text);
 }
 
 macro_rules! integer_arg {
@@ -66,7 +69,7 @@ macro_rules! integer_arg {
             }
 
             fn write(&self, out: &mut Vec<u8>) {
-                write_signed(out, i64::from(*self));
+                write_integer(out, i64::from(*self));
             }
         }
     )*};
@@ -98,7 +101,7 @@ impl<'a> Arg<'a> for bool {
     }
 
     fn write(&self, out: &mut Vec<u8>) {
-        write_signed(out, i64::from(*self));
+        write_integer(out, i64::from(*self));
     }
 }
 
@@ -110,8 +113,7 @@ impl<'a> Arg<'a> for f64 {
     }
 
     fn write(&self, out: &mut Vec<u8>) {
-        out.push(b',');
-        write_text(out, &self.to_string());
+        write_float(out, *self);
     }
 }
 
@@ -125,7 +127,7 @@ impl<'a> Arg<'a> for Status {
     }
 
     fn write(&self, out: &mut Vec<u8>) {
-        write_signed(out, i64::from(self.code()));
+        write_integer(out, i64::from(self.code()));
     }
 }
 

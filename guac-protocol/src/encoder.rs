@@ -1,5 +1,6 @@
 //! Instructions to bytes. Lengths are always derived from the value, never supplied.
 
+use crate::decimal::write_length;
 use crate::{Arg, LayerIndex, MAX_BLOB_BYTES, Mask, ServerInstruction, StreamIndex};
 
 /// Something that writes itself as one instruction.
@@ -33,34 +34,37 @@ pub struct InstructionWriter<'b> {
 
 impl<'b> InstructionWriter<'b> {
     /// Starts with the opcode.
+    #[inline(always)]
     pub fn new(out: &'b mut Vec<u8>, opcode: &str) -> Self {
-        write_text(out, opcode);
+        write_opcode(out, opcode);
         Self { out }
     }
 
     /// Adds a typed argument.
+    #[inline]
     pub fn arg<'v, A: Arg<'v>>(self, value: &A) -> Self {
         value.write(self.out);
         self
     }
 
     /// Adds text.
+    #[inline]
     pub fn text(self, value: &str) -> Self {
-        self.out.push(b',');
         write_text(self.out, value);
         self
     }
 
     /// Adds bytes as base64, encoded straight into the buffer.
+    #[inline]
     pub fn base64(self, data: &[u8]) -> Self {
         let base64 = base64_simd::STANDARD;
-        self.out.push(b',');
-        write_number(self.out, base64.encoded_length(data.len()) as u64, b'.');
+        write_length(self.out, base64.encoded_length(data.len()));
         base64.encode_append(data, self.out);
         self
     }
 
     /// Ends the instruction.
+    #[inline]
     pub fn end(self) {
         self.out.push(b';');
     }
@@ -84,27 +88,31 @@ pub fn write_blob_stream(
     ServerInstruction::End { stream }.encode(out);
 }
 
-/// Appends `LENGTH.VALUE`, the length in code points.
+/// Appends `,LENGTH.VALUE`, the length in code points.
+#[inline]
 pub(crate) fn write_text(out: &mut Vec<u8>, value: &str) {
     let length = if value.is_ascii() { value.len() } else { value.chars().count() };
-    write_number(out, length as u64, b'.');
+    write_length(out, length);
     out.extend_from_slice(value.as_bytes());
 }
 
-/// Appends a decimal number and one byte after it.
-pub(crate) fn write_number(out: &mut Vec<u8>, value: u64, then: u8) {
-    let mut digits = [0_u8; 21];
-    let mut rest = value;
-    let mut used = 0;
-    for slot in digits.iter_mut().rev() {
-        // `rest % 10` is below 10.
-        *slot = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        rest /= 10;
-        used += 1;
-        if rest == 0 {
-            break;
+/// Appends `LENGTH.OPCODE`.
+#[inline(always)]
+fn write_opcode(out: &mut Vec<u8>, opcode: &str) {
+    // Nearly always a literal of the caller's: what can be computed of it is computed by the compiler.
+    match u8::try_from(opcode.len()) {
+        Ok(len @ 0..=9) if opcode.bytes().all(|byte| byte.is_ascii()) => {
+            out.extend_from_slice(&[b'0' + len, b'.']);
+            out.extend_from_slice(opcode.as_bytes());
         }
+        _ => write_long_opcode(out, opcode),
     }
-    out.extend_from_slice(digits.get(digits.len() - used..).unwrap_or_default());
-    out.push(then);
+}
+
+#[cold]
+fn write_long_opcode(out: &mut Vec<u8>, opcode: &str) {
+    let start = out.len();
+    write_text(out, opcode);
+    // The comma separates arguments; nothing is in front of an opcode.
+    out.remove(start);
 }

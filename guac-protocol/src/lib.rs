@@ -30,6 +30,7 @@
 mod args;
 #[cfg(feature = "codec")]
 mod codec;
+mod decimal;
 mod decoder;
 mod encoder;
 mod error;

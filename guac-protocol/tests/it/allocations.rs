@@ -1,9 +1,9 @@
-//! Decoding allocates nothing per instruction: counted, not believed.
+//! Decoding and encoding allocate nothing per instruction: counted, not believed.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use guac_protocol::{Decoder, InstructionWriter, Parser};
+use guac_protocol::{Decoder, Encode, InstructionWriter, LayerIndex, Mask, Parser, ServerInstruction, StreamIndex};
 
 /// The system's allocator, counting per thread.
 struct Counting;
@@ -102,4 +102,21 @@ fn a_decoder_allocates_its_buffer_and_nothing_per_instruction() {
     let mut instructions = 0;
     assert_eq!(allocations_of(|| instructions = feed(&mut decoder)), 0);
     assert_eq!(instructions, 800);
+}
+
+#[test]
+fn encoding_into_a_buffer_with_room_allocates_nothing() {
+    let mut out = Vec::with_capacity(1 << 20);
+    let data = vec![9_u8; 6048];
+    let allocations = allocations_of(|| {
+        for round in 0..64_u32 {
+            ServerInstruction::Cfill { mask: Mask::OVER, layer: LayerIndex(-3), r: 255, g: 9, b: 10, a: 255 }
+                .encode(&mut out);
+            ServerInstruction::Sync { timestamp_ms: 1_790_000_000_000, frames: Some(round) }.encode(&mut out);
+            ServerInstruction::Name { name: "Zoë 😀" }.encode(&mut out);
+            InstructionWriter::new(&mut out, "blob").arg(&StreamIndex(0)).base64(&data).end();
+            InstructionWriter::new(&mut out, "touch").arg(&0.1_f64).arg(&1e-7_f64).arg(&-1234.5_f64).end();
+        }
+    });
+    assert_eq!(allocations, 0);
 }
