@@ -2,7 +2,7 @@
 //!
 //! [`SshBackend`] connects to an SSH server, checks its host key, logs in (none, public key, password or
 //! keyboard-interactive, asking in the terminal for what is missing) and runs a shell or a command in a
-//! [`Terminal`](guac_terminal::Terminal). SFTP, typescripts and recordings are not available yet; their parameters are
+//! [`Terminal`](guac_terminal::Terminal). SFTP and typescripts are not available yet; their parameters are
 //! accepted and logged.
 //!
 //! Host keys come from the connection's `host-key` parameter or else from a [`HostKeyStore`], which remembers a

@@ -63,7 +63,7 @@ pub(crate) const NAMES: [&str; 46] = [
 const UNAVAILABLE_SWITCHES: [&str; 3] = ["enable-sftp", "enable-agent", "wol-send-packet"];
 
 /// Paths that ask for something that is not there.
-const UNAVAILABLE_PATHS: [&str; 2] = ["typescript-path", "recording-path"];
+const UNAVAILABLE_PATHS: [&str; 1] = ["typescript-path"];
 
 /// Longest `server-alive-interval` and `timeout`: a day.
 const MAX_SECONDS: u64 = 86_400;

@@ -112,9 +112,6 @@ impl VncParams {
                 );
             }
         }
-        if params.get("recording-path").is_some() {
-            tracing::warn!("Recording is not supported yet, going on without");
-        }
         let host = params.get("hostname").ok_or(VncError::MissingParameter { name: "hostname" })?.to_owned();
         let port = match params.number("port", 0) {
             0 => DEFAULT_PORT,
