@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
-use guac_protocol::{ClientHandshake, ClientStep, ConnectionId, DecodeError, Decoder, Instruction, Status};
+use guac_protocol::{ClientHandshake, ClientStep, ConnectionId, DecodeError, Instruction, Parser, Status};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::net::{TcpStream, lookup_host};
@@ -136,23 +136,25 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 /// What guacd sends, and where its instructions end.
 struct Reader {
     io: ReadHalf<Box<dyn Transport>>,
-    /// What was read and is not passed on yet. The decoder has seen all of it.
+    /// What was read and is not passed on yet.
     buffer: BytesMut,
-    decoder: Decoder,
+    parser: Parser,
 }
 
 impl Reader {
     fn new(io: ReadHalf<Box<dyn Transport>>) -> Self {
-        Self { io, buffer: BytesMut::new(), decoder: Decoder::new() }
+        Self { io, buffer: BytesMut::new(), parser: Parser::new() }
     }
 
     /// Shows the next instruction to `handle`. The whole of it must come within `limit`.
     async fn next<T>(&mut self, limit: Duration, handle: impl FnOnce(&Instruction<'_>) -> T) -> Result<T, OpenError> {
         let deadline = Instant::now() + limit;
         loop {
-            if let Some(instruction) = self.decoder.next_instruction().map_err(|error| upstream_error(error.into()))? {
-                self.buffer.advance(instruction.raw().len());
-                return Ok(handle(&instruction));
+            let instruction = self.parser.parse(&self.buffer).map_err(|error| upstream_error(error.into()))?;
+            if let Some(instruction) = instruction {
+                let (handled, length) = (handle(&instruction), instruction.raw().len());
+                self.buffer.advance(length);
+                return Ok(handled);
             }
             let read = timeout_at(deadline, poll_fn(|cx| self.poll_read(cx))).await.map_err(|_| timed_out())?;
             if read.map_err(upstream_error)? == 0 {
@@ -163,29 +165,21 @@ impl Reader {
 
     /// Reads what is there, into a buffer that exists only while there is something. Number of bytes; 0: no more.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, TunnelError>> {
-        // INVARIANT: the decoder refuses an instruction before it fills half a buffer, so there is room.
+        // INVARIANT: the parser refuses an instruction before it fills half a buffer, so there is room.
         self.buffer.reserve(READ_BYTES.saturating_sub(self.buffer.len()).max(1));
-        let before = self.buffer.len();
-        let read = match poll_read_buf(Pin::new(&mut self.io), cx, &mut self.buffer) {
-            Poll::Ready(read) => read?,
-            Poll::Pending => {
-                if self.buffer.is_empty() {
-                    self.buffer = BytesMut::new();
-                    self.decoder.release_if_idle();
-                }
-                return Poll::Pending;
-            }
-        };
-        self.decoder.feed(self.buffer.get(before..).unwrap_or_default())?;
-        Poll::Ready(Ok(read))
+        let read = poll_read_buf(Pin::new(&mut self.io), cx, &mut self.buffer);
+        if read.is_pending() && self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
+        read.map_err(TunnelError::from)
     }
 
     /// The whole instructions that were read, without copying them.
     fn take_whole(&mut self) -> (Bytes, Option<DecodeError>) {
         let mut whole = 0;
         let error = loop {
-            match self.decoder.next_instruction() {
-                Ok(Some(instruction)) => whole += instruction.raw().len(),
+            match self.parser.find(self.buffer.get(whole..).unwrap_or_default()) {
+                Ok(Some(length)) => whole += length,
                 Ok(None) => break None,
                 Err(error) => break Some(error),
             }
