@@ -576,11 +576,14 @@ impl Drop for Client {
         // Whoever still reads a file of this session learns that it is over.
         self.shared.outbox.close();
         self.shared.streams().clear();
-        self.shared.view.send_if_modified(|view| {
+        let left = self.shared.view.send_if_modified(|view| {
             let running = view.end.is_none();
             view.end.get_or_insert_with(|| Arc::new(End::new(guac_protocol::Status::Success, "this client left")));
             running
         });
+        if left {
+            self.shared.tell(Event::Ended);
+        }
     }
 }
 

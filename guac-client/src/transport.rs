@@ -131,7 +131,8 @@ impl Outgoing {
         // Whoever is gone does not hear it.
         let _ = match self {
             Self::Stream(io) => io.shutdown().await,
-            Self::WebSocket(sink) => sink.close().await.map_err(io::Error::other),
+            // Not the sink's own close: that waits for an answer, which only the reading half would see.
+            Self::WebSocket(sink) => sink.send(Message::Close(None)).await.map_err(io::Error::other),
         };
     }
 }

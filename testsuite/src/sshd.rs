@@ -100,7 +100,7 @@ fn launch(home: &Path, port: u16) -> Result<Running, String> {
     let config = format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\n\
          PasswordAuthentication yes\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nMaxStartups 100\n\
-         SetEnv HOME={}\n",
+         SetEnv HOME={}\nSubsystem sftp internal-sftp\n",
         path("host"),
         path("authorized"),
         // Shells would read what the account's owner starts his with: slow, and different on every machine.

@@ -112,6 +112,27 @@ impl Xvnc {
         (width, height, pixels.map(|pixel| u32::from_le_bytes(*pixel) & 0xFF_FFFF).collect())
     }
 
+    /// Runs a program of this display to its end and gives what it printed.
+    #[must_use]
+    pub fn run(&self, program: &str, arguments: &[&str]) -> String {
+        let output = self.program(program).args(arguments).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Starts a program of this display that ends with it.
+    pub fn show(&mut self, program: &str, arguments: &[&str]) {
+        let mut command = self.program(program);
+        // Text is UTF-8 whatever the locale of whoever runs the tests.
+        command.env("LC_ALL", "C.UTF-8").args(arguments).stdout(Stdio::null());
+        self.programs.push(Running::spawn(&mut command));
+    }
+
+    /// A directory of its own, gone with it.
+    #[must_use]
+    pub fn home(&self) -> &std::path::Path {
+        self.home.path()
+    }
+
     /// Ends it at once, as a crash would.
     pub fn kill(&mut self) {
         self.server.kill();
