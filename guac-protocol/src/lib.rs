@@ -84,5 +84,5 @@ pub use recording::{
 pub use status::{Status, StatusError};
 pub use stream::{
     CLIPBOARD_BLOB_BYTES, IncomingStream, MAX_OBJECTS, ObjectAllocator, OutgoingStream, StreamAllocator, StreamError,
-    StreamTable, append_base64, write_blobs,
+    StreamTable, append_base64, write_argv, write_blobs, write_clipboard,
 };

@@ -17,7 +17,7 @@ pub enum ClientStep {
 #[derive(Debug)]
 enum State {
     AwaitArgs,
-    AwaitConnect { version: ProtocolVersion, names: Vec<String> },
+    AwaitConnect { names: Vec<String> },
     AwaitReady,
     Done,
 }
@@ -26,6 +26,8 @@ enum State {
 #[derive(Debug)]
 pub struct ClientHandshake {
     state: State,
+    /// What the server told, if it told any.
+    told: Option<ProtocolVersion>,
 }
 
 impl ClientHandshake {
@@ -37,7 +39,14 @@ impl ClientHandshake {
             Selection::Join(id) => id.as_str(),
         };
         ClientInstruction::Select { name }.encode(out);
-        Self { state: State::AwaitArgs }
+        Self { state: State::AwaitArgs, told: None }
+    }
+
+    /// The version both sides speak, known from [`ClientStep::Args`] on: the lower of ours and the server's, 1.0.0 for
+    /// a server that tells none.
+    #[must_use]
+    pub fn version(&self) -> ProtocolVersion {
+        self.told.unwrap_or(ProtocolVersion::V1_0_0).min(ProtocolVersion::LATEST)
     }
 
     /// Takes the server's next instruction.
@@ -76,22 +85,23 @@ impl ClientHandshake {
         mut value_of: impl FnMut(&str) -> &'v str,
         out: &mut Vec<u8>,
     ) -> Result<(), HandshakeError> {
-        let State::AwaitConnect { version, names } = &self.state else {
+        let State::AwaitConnect { names } = &self.state else {
             return Err(HandshakeError::OutOfOrder);
         };
-        let version = *version;
+        let version = self.version();
         ClientInstruction::Size { width: info.width_px, height: info.height_px, dpi: Some(info.dpi) }.encode(out);
         ClientInstruction::AudioTypes { mimetypes: borrowed(&info.audio_mimetypes) }.encode(out);
         ClientInstruction::VideoTypes { mimetypes: borrowed(&info.video_mimetypes) }.encode(out);
         ClientInstruction::ImageTypes { mimetypes: borrowed(&info.image_mimetypes) }.encode(out);
-        if let (true, Some(name)) = (version >= ProtocolVersion::V1_1_0, &info.timezone) {
+        if let (true, Some(name)) = (version.has_timezone(), &info.timezone) {
             ClientInstruction::Timezone { name }.encode(out);
         }
-        if let (true, Some(name)) = (version >= ProtocolVersion::V1_5_0, &info.name) {
+        if let (true, Some(name)) = (version.has_name(), &info.name) {
             ClientInstruction::Name { name }.encode(out);
         }
         let mut values: Vec<&str> = Vec::with_capacity(names.len() + 1);
-        if version > ProtocolVersion::V1_0_0 {
+        // A server that tells its version wants that place answered, whichever it is.
+        if self.told.is_some() {
             values.push(version.token());
         }
         values.extend(names.iter().map(|name| value_of(name)));
@@ -102,13 +112,10 @@ impl ClientHandshake {
 
     /// A first name that has a version's form is the version; any other is an ordinary parameter of a 1.0.0 server.
     fn take_args(&mut self, names: Rest<'_>) -> ClientStep {
-        let told = names.0.first().and_then(|first| ProtocolVersion::from_token(first));
-        let skip = usize::from(told.is_some());
-        let version = told.unwrap_or(ProtocolVersion::V1_0_0).max(ProtocolVersion::V1_0_0);
-        let names: Vec<String> = names.0.into_iter().skip(skip).map(str::to_owned).collect();
-        // A server that tells VERSION_1_0_0 as its first name wants that place answered, too.
-        let version = if skip == 1 { version.max(ProtocolVersion::V1_1_0) } else { version };
-        self.state = State::AwaitConnect { version, names: names.clone() };
+        self.told = names.0.first().and_then(|first| ProtocolVersion::from_token(first));
+        let names: Vec<String> =
+            names.0.iter().skip(usize::from(self.told.is_some())).map(|&name| name.to_owned()).collect();
+        self.state = State::AwaitConnect { names: names.clone() };
         ClientStep::Args(names)
     }
 }

@@ -62,6 +62,33 @@ impl ProtocolVersion {
     }
 }
 
+/// What the sides may say to each other by version (P-021 to P-023).
+impl ProtocolVersion {
+    /// Whether a server of this version takes the handshake in any order, and `timezone` in it.
+    #[must_use]
+    pub fn has_timezone(self) -> bool {
+        self >= Self::V1_1_0
+    }
+
+    /// Whether a client of this version understands `required`.
+    #[must_use]
+    pub fn has_required(self) -> bool {
+        self >= Self::V1_3_0
+    }
+
+    /// Whether a client of this version understands `msg`.
+    #[must_use]
+    pub fn has_msg(self) -> bool {
+        self >= Self::V1_5_0
+    }
+
+    /// Whether a server of this version takes `name` in the handshake.
+    #[must_use]
+    pub fn has_name(self) -> bool {
+        self >= Self::V1_5_0
+    }
+}
+
 /// What a client said about itself in the handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientInfo {

@@ -4,7 +4,7 @@ use super::{ClientInfo, HandshakeError, ProtocolVersion, Selection, excerpt};
 use crate::{ArgumentError, ClientInstruction, ConnectionId, Encode, Instruction, Rest, ServerInstruction};
 
 /// What an instruction of the client led to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum ServerStep {
     /// Nothing to do; go on.
     Continue,
@@ -17,6 +17,19 @@ pub enum ServerStep {
         /// One value per offered parameter, in the same order; empty is unset.
         values: Vec<String>,
     },
+}
+
+/// Values are counted, never shown: passwords are among them.
+impl std::fmt::Debug for ServerStep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Continue => f.write_str("Continue"),
+            Self::Selected(selection) => f.debug_tuple("Selected").field(selection).finish(),
+            Self::Connect { info, values } => {
+                f.debug_struct("Connect").field("info", info).field("values", &values.len()).finish()
+            }
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -158,3 +158,101 @@ fn a_time_zone_and_a_name_without_argument_are_none() {
     let ServerStep::Connect { info, .. } = step else { panic!("{step:?}") };
     assert_eq!((info.timezone, info.name), (None, None));
 }
+
+/// One server and what a client with everything to say answers it.
+fn answer_to(args: &str) -> (ProtocolVersion, String) {
+    let mut client = ClientHandshake::start(&Selection::Protocol("vnc".into()), &mut Vec::new());
+    drive(args.as_bytes(), |i| client.handle_instruction(i)).unwrap();
+    let mut out = Vec::new();
+    client.connect(&info(), |_| "v", &mut out).unwrap();
+    (client.version(), String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn a_client_says_what_the_servers_version_knows_and_echoes_the_lower_version() {
+    for (told, spoken, timezone, name) in [
+        ("VERSION_1_0_0", "VERSION_1_0_0", false, false),
+        ("VERSION_1_1_0", "VERSION_1_1_0", true, false),
+        ("VERSION_1_3_0", "VERSION_1_3_0", true, false),
+        ("VERSION_1_5_0", "VERSION_1_5_0", true, true),
+        ("VERSION_1_9_0", "VERSION_1_5_0", true, true),
+    ] {
+        let (version, said) = answer_to(&format!("4.args,13.{told},8.hostname;"));
+        assert_eq!(version.token(), spoken);
+        assert!(said.ends_with(&format!("7.connect,13.{spoken},1.v;")), "{said}");
+        assert_eq!((said.contains("8.timezone"), said.contains("4.name")), (timezone, name), "{told}");
+        assert!(said.starts_with("4.size,4.1920,4.1080,3.120;5.audio;5.video;5.image,"), "the order of 1.0.0: {said}");
+    }
+    let (version, said) = answer_to("4.args,8.hostname;");
+    assert_eq!((version, said.ends_with("7.connect,1.v;")), (ProtocolVersion::V1_0_0, true));
+}
+
+#[test]
+fn a_client_of_1_0_0_takes_the_version_for_a_parameter_and_leaves_it_empty() {
+    let (mut server, mut offered) = (ServerHandshake::new(), Vec::new());
+    drive(b"6.select,3.vnc;", |i| server.handle_instruction(i)).unwrap();
+    server.offer(&["hostname", "port"], &mut offered).unwrap();
+    assert_eq!(offered, b"4.args,13.VERSION_1_5_0,8.hostname,4.port;");
+    let said = b"4.size,4.1024,3.768,2.96;5.audio,9.audio/ogg;5.video;5.image,9.image/png;7.connect,0.,1.h,4.5900;";
+    let ServerStep::Connect { info, values } = drive(said, |i| server.handle_instruction(i)).unwrap() else {
+        panic!("connect ends the handshake");
+    };
+    assert_eq!((info.version, values), (ProtocolVersion::V1_0_0, vec!["h".to_owned(), "5900".to_owned()]));
+    assert_eq!(
+        (info.audio_mimetypes, info.image_mimetypes),
+        (vec!["audio/ogg".to_owned()], vec!["image/png".to_owned()])
+    );
+}
+
+#[test]
+fn each_version_has_the_capabilities_of_those_before_it() {
+    let has = |v: ProtocolVersion| [v.has_timezone(), v.has_required(), v.has_msg(), v.has_name()];
+    assert_eq!(has(ProtocolVersion::Unknown), [false; 4]);
+    assert_eq!(has(ProtocolVersion::V1_0_0), [false; 4]);
+    assert_eq!(has(ProtocolVersion::V1_1_0), [true, false, false, false]);
+    assert_eq!(has(ProtocolVersion::V1_3_0), [true, true, false, false]);
+    assert_eq!(has(ProtocolVersion::V1_5_0), [true; 4]);
+}
+
+#[test]
+fn who_joins_says_the_same_as_who_opens() {
+    let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+    let id = ConnectionId::from_random([3; 16]);
+    let mut client = ClientHandshake::start(&Selection::Join(id.clone()), &mut to_server);
+    assert_eq!(to_server, format!("6.select,37.{id};").into_bytes());
+    let mut server = ServerHandshake::new();
+    let step = drive(&to_server, |i| server.handle_instruction(i)).unwrap();
+    assert_eq!(step, ServerStep::Selected(Selection::Join(id.clone())));
+    server.offer(&["hostname", "read-only"], &mut to_client).unwrap();
+    drive(&to_client, |i| client.handle_instruction(i)).unwrap();
+    to_server.clear();
+    client.connect(&info(), |name| if name == "read-only" { "true" } else { "" }, &mut to_server).unwrap();
+    let step = drive(&to_server, |i| server.handle_instruction(i)).unwrap();
+    assert!(matches!(step, ServerStep::Connect { values, .. } if values == ["", "true"]));
+    to_client.clear();
+    server.ready(&id, &mut to_client).unwrap();
+    assert_eq!(drive(&to_client, |i| client.handle_instruction(i)).unwrap(), ClientStep::Ready(id));
+}
+
+#[test]
+fn what_is_required_is_answered_by_argv_streams() {
+    let (mut streams, mut out) = (crate::StreamAllocator::client(), Vec::new());
+    let mut decoder = Decoder::new();
+    decoder.feed(b"8.required,8.username,8.password;").unwrap();
+    let asked = decoder.next_instruction().unwrap().unwrap();
+    let Ok(crate::ServerInstruction::Required { names }) = crate::ServerInstruction::try_from(&asked) else {
+        panic!("it is typed");
+    };
+    for name in names.0 {
+        crate::write_argv(&mut out, streams.allocate().unwrap(), name, "ä");
+    }
+    let expected = "4.argv,1.0,10.text/plain,8.username;4.blob,1.0,4.w6Q=;3.end,1.0;\
+        4.argv,1.1,10.text/plain,8.password;4.blob,1.1,4.w6Q=;3.end,1.1;";
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
+}
+
+#[test]
+fn printing_a_step_shows_no_value() {
+    let step = ServerStep::Connect { info: Box::default(), values: vec!["hunter2".into()] };
+    assert!(!format!("{step:?}").contains("hunter2"));
+}

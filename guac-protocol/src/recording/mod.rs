@@ -13,7 +13,7 @@ mod reader;
 pub use key_log::KeyLog;
 pub use reader::{FrameEnd, MAX_KEYFRAMES, Recorded, RecordingReader};
 
-use crate::{Encode as _, ServerInstruction, StreamIndex, write_blobs};
+use crate::{Encode as _, ServerInstruction, StreamIndex, write_clipboard};
 
 /// The stream of clipboards in a recording: above every index that a session may use, so that it meets none (P-154).
 pub const RECORDING_CLIPBOARD_STREAM: StreamIndex = StreamIndex(1025);
@@ -106,9 +106,7 @@ impl RecordingWriter {
     /// A clipboard changed, whichever side's.
     pub fn clipboard(&self, mimetype: &str, data: &[u8], out: &mut Vec<u8>) {
         if self.clipboard {
-            let stream = RECORDING_CLIPBOARD_STREAM;
-            ServerInstruction::Clipboard { stream, mimetype }.encode(out);
-            write_blobs(out, stream, data, crate::CLIPBOARD_BLOB_BYTES);
+            write_clipboard(out, RECORDING_CLIPBOARD_STREAM, mimetype, data);
         }
     }
 }

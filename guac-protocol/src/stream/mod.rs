@@ -503,5 +503,27 @@ pub fn write_blobs(out: &mut Vec<u8>, stream: StreamIndex, data: &[u8], blob_byt
     ServerInstruction::End { stream }.encode(out);
 }
 
+/// Appends a parameter's value as an `argv` stream: a client's answer to `required` or its live change of a setting, and
+/// a server's word on the setting in force (P-069, P-088, P-093).
+///
+/// ```
+/// use guac_protocol::{StreamAllocator, write_argv};
+///
+/// let (mut streams, mut out) = (StreamAllocator::client(), Vec::new());
+/// let stream = streams.allocate().expect("none is open yet");
+/// write_argv(&mut out, stream, "password", "secret");
+/// assert_eq!(out, b"4.argv,1.0,10.text/plain,8.password;4.blob,1.0,8.c2VjcmV0;3.end,1.0;");
+/// ```
+pub fn write_argv(out: &mut Vec<u8>, stream: StreamIndex, name: &str, value: &str) {
+    ServerInstruction::Argv { stream, mimetype: "text/plain", name }.encode(out);
+    write_blobs(out, stream, value.as_bytes(), MAX_BLOB_BYTES);
+}
+
+/// Appends a clipboard's content as either side sends it, in blobs that nobody has to wait for (P-125).
+pub fn write_clipboard(out: &mut Vec<u8>, stream: StreamIndex, mimetype: &str, data: &[u8]) {
+    ServerInstruction::Clipboard { stream, mimetype }.encode(out);
+    write_blobs(out, stream, data, CLIPBOARD_BLOB_BYTES);
+}
+
 #[cfg(test)]
 mod tests;
