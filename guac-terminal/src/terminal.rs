@@ -18,7 +18,7 @@ use crate::render::{Target, draw_cell};
 use crate::scrollback::{BAR_WIDTH_PX, Bar, WHEEL_ROWS};
 use crate::selection::{self, Clicks};
 use crate::shown::Shown;
-use crate::vt::{GridSize, MAX_CLIPBOARD_BYTES, Vt};
+use crate::vt::{FileWish, GridSize, MAX_CLIPBOARD_BYTES, Vt};
 
 /// Most columns and rows, as guacd's.
 const MAX_SIDE_CELLS: u32 = 1024;
@@ -70,6 +70,12 @@ pub enum TerminalEvent {
     Title(String),
     /// Text was copied, by selection or by the application: at most 256 KiB.
     Copied(String),
+    /// The shell's user wants this file of the machine in his browser (`guacctl -d`, OSC 482200): a path of at most
+    /// 4096 bytes. As everything else, the machine itself may have said it.
+    SendFile(String),
+    /// He wants files that are dropped to go to this directory (`guacctl -s`, OSC 482201): a path of at most 4096
+    /// bytes.
+    UploadDirectory(String),
 }
 
 /// A terminal emulator. It has no I/O and no clock: bytes, input and time are given to it, and it is asked for what
@@ -341,6 +347,12 @@ impl Terminal {
         let mut outbox = self.vt.outbox();
         if let Some(title) = outbox.title.take() {
             return Some(TerminalEvent::Title(title));
+        }
+        if let Some(wish) = outbox.files.pop_front() {
+            return Some(match wish {
+                FileWish::Send(path) => TerminalEvent::SendFile(path),
+                FileWish::UploadDirectory(path) => TerminalEvent::UploadDirectory(path),
+            });
         }
         outbox.clipboard.take().map(TerminalEvent::Copied)
     }

@@ -1,5 +1,6 @@
 //! From bytes to the grid: the parser behind a guard that bounds what a hostile machine may cost.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -64,6 +65,53 @@ pub(crate) struct Outbox {
     pub(crate) clipboard: Option<String>,
     /// The last title set.
     pub(crate) title: Option<String>,
+    /// What the shell's user asks of files, in order.
+    pub(crate) files: VecDeque<FileWish>,
+}
+
+/// A command of `guacctl`, which is for whoever runs the terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FileWish {
+    /// OSC 482200: send this file to the browser.
+    Send(String),
+    /// OSC 482201: dropped files go to this directory.
+    UploadDirectory(String),
+}
+
+/// The commands of `guacctl` that are known, each with its `;`.
+const SEND_FILE: &[u8] = b"482200;";
+const UPLOAD_DIRECTORY: &[u8] = b"482201;";
+
+/// Longest path of such a command, in bytes: `PATH_MAX` of Linux. Longer ones are ignored.
+const MAX_PATH_BYTES: usize = 4096;
+
+/// Commands that may wait to be asked for. What comes beyond them is dropped.
+const MAX_FILE_WISHES: usize = 16;
+
+/// The beginning of a command to the operating system, kept while it may be one of `guacctl`.
+#[derive(Debug, Default)]
+struct Kept(Option<Vec<u8>>);
+
+impl Kept {
+    fn begin(&mut self) {
+        self.0 = Some(Vec::new());
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        let Some(kept) = &mut self.0 else { return };
+        kept.extend_from_slice(bytes.get(..MAX_PATH_BYTES + SEND_FILE.len() + 1).unwrap_or(bytes));
+        let may_be = |command: &[u8]| kept.iter().zip(command).all(|(a, b)| a == b);
+        if !(may_be(SEND_FILE) || may_be(UPLOAD_DIRECTORY)) || kept.len() > MAX_PATH_BYTES + SEND_FILE.len() {
+            self.0 = None;
+        }
+    }
+
+    fn end(&mut self) -> Option<FileWish> {
+        let kept = self.0.take()?;
+        let path = |bytes: &[u8]| Some(String::from_utf8_lossy(bytes).into_owned()).filter(|path| !path.is_empty());
+        let wish = kept.strip_prefix(SEND_FILE).and_then(path).map(FileWish::Send);
+        wish.or_else(|| kept.strip_prefix(UPLOAD_DIRECTORY).and_then(path).map(FileWish::UploadDirectory))
+    }
 }
 
 impl Outbox {
@@ -142,6 +190,7 @@ pub(crate) struct Vt {
     titles: Titles,
     scan: Scan,
     partial: Partial,
+    kept: Kept,
     scrollback: usize,
     history: History,
 }
@@ -160,6 +209,7 @@ impl Vt {
             titles: Titles::default(),
             scan: Scan::Ground,
             partial: Partial::default(),
+            kept: Kept::default(),
             scrollback,
             history,
         }
@@ -212,6 +262,7 @@ impl Vt {
         self.history.watch(&mut self.term);
         let mut feed = Feed {
             partial: &mut self.partial,
+            kept: &mut self.kept,
             parser: &mut self.parser,
             guard: Guard {
                 term: &mut self.term,
@@ -252,6 +303,7 @@ impl Partial {
 
 struct Feed<'a> {
     partial: &'a mut Partial,
+    kept: &'a mut Kept,
     parser: &'a mut Processor<NoSync>,
     guard: Guard<'a>,
 }
@@ -259,6 +311,16 @@ struct Feed<'a> {
 impl Feed<'_> {
     fn put(&mut self, bytes: &[u8]) {
         self.parser.advance(&mut self.guard, bytes);
+    }
+
+    /// A command to the operating system is whole.
+    fn end_command(&mut self) {
+        if let Some(wish) = self.kept.end() {
+            let mut outbox = self.guard.proxy.lock();
+            if outbox.files.len() < MAX_FILE_WISHES {
+                outbox.files.push_back(wish);
+            }
+        }
     }
 
     /// Text, of which whole characters go on.
@@ -344,6 +406,7 @@ fn scan(state: Scan, bytes: &[u8], feed: &mut Feed<'_>) -> (Scan, usize) {
             }
             _ => {
                 feed.put(b"\x1b]");
+                feed.kept.begin();
                 (Scan::OscText(0), 0)
             }
         },
@@ -351,14 +414,21 @@ fn scan(state: Scan, bytes: &[u8], feed: &mut Feed<'_>) -> (Scan, usize) {
             let end = bytes.iter().position(|b| matches!(*b, BEL | CAN | SUB | ESC)).unwrap_or(bytes.len());
             let allowed = end.min(MAX_OSC_BYTES - len);
             feed.put(bytes.get(..allowed).unwrap_or_default());
+            feed.kept.add(bytes.get(..allowed).unwrap_or_default());
             if allowed < end {
                 feed.put(&[CAN]);
                 return (Scan::OscSkip, allowed);
             }
             match bytes.get(end) {
                 None => (Scan::OscText(len + allowed), end),
-                Some(&ESC) => (Scan::Escape, end + 1),
+                Some(&ESC) => {
+                    feed.end_command();
+                    (Scan::Escape, end + 1)
+                }
                 Some(&last) => {
+                    if last == BEL {
+                        feed.end_command();
+                    }
                     feed.put(&[last]);
                     (Scan::Ground, end + 1)
                 }

@@ -14,6 +14,7 @@ use crate::connect::{self, Upstream};
 use crate::error::SshError;
 use crate::hostkey::HostKeyStore;
 use crate::params::{NAMES, SshParams};
+use crate::sftp::Files;
 use crate::{argv, auth, display};
 
 /// Time between two frames, as guacd's: a terminal that scrolls is read, not watched. What is typed into a quiet
@@ -93,6 +94,8 @@ pub(crate) struct Console {
     pub(crate) typed: Vec<u8>,
     /// Columns and rows changed since the machine was last told.
     pub(crate) resized: bool,
+    /// The machine's files, once they are there.
+    pub(crate) files: Option<Files>,
 }
 
 impl Console {
@@ -117,7 +120,7 @@ impl Console {
         argv::publish(&mut stage, params);
         // The empty terminal is shown while the machine is being reached.
         stage.picture();
-        Ok(Self { stage, typed: Vec::new(), resized: false })
+        Ok(Self { stage, typed: Vec::new(), resized: false, files: None })
     }
 
     /// Waits for `work` while the session goes on.
@@ -145,6 +148,17 @@ impl Console {
             Event::Size { width_px, height_px, .. } => self.handle_size(width_px, height_px),
             Event::Clipboard { mimetype, data, .. } => self.handle_clipboard(&mimetype, &data),
             Event::Argv { name, value, .. } => self.handle_argv(&name, &value),
+            // Without files both are refused by being dropped.
+            Event::Download(request) => {
+                if let Some(files) = &mut self.files {
+                    files.download(request);
+                }
+            }
+            Event::Upload(request) => {
+                if let Some(files) = &mut self.files {
+                    files.upload(request);
+                }
+            }
             _ => {}
         }
         self.tell_users();
@@ -187,10 +201,18 @@ async fn session(console: &mut Console, params: SshParams, host_keys: Arc<dyn Ho
     }
     .await;
     let closing = async {
+        let files_closed = match console.files.take() {
+            Some(files) => Some(files.close(&mut console.stage).await),
+            None => None,
+        };
         let _ = handle.disconnect(russh::Disconnect::ByApplication, "", "").await;
         cut.cancel();
         // Its end matters: no task of the library is left behind. And it knows why a connection was lost.
-        (&mut handle).await
+        let reason = (&mut handle).await;
+        if let Some(closed) = files_closed {
+            closed.cancelled().await;
+        }
+        reason
     };
     match (tokio::time::timeout(CLOSING, closing).await, result) {
         (Ok(Err(reason)), Err(Stop::Failed(SshError::Lost))) => Err(reason.into()),

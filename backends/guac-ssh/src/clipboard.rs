@@ -1,4 +1,4 @@
-//! The clipboard, both ways, and the title, which leaves the terminal the same way.
+//! The clipboard, both ways, and what else leaves the terminal the same way: the title and wishes about files.
 
 use guac_terminal::TerminalEvent;
 
@@ -24,6 +24,16 @@ impl Console {
                     self.stage.picture().handle_clipboard(&text);
                 }
                 TerminalEvent::Title(title) => self.stage.set_title(&title),
+                TerminalEvent::SendFile(path) => {
+                    if let Some(files) = &mut self.files {
+                        files.push(path);
+                    }
+                }
+                TerminalEvent::UploadDirectory(path) => {
+                    if let Some(files) = &self.files {
+                        files.set_upload_directory(path);
+                    }
+                }
                 _ => {}
             }
         }

@@ -33,6 +33,7 @@ mod hostkey;
 mod input;
 mod params;
 mod prompt;
+mod sftp;
 mod shell;
 mod transport;
 

@@ -6,6 +6,8 @@ use guac_protocol::ClientInfo;
 use guac_session::Params;
 use secrecy::SecretString;
 
+use crate::sftp::FileRules;
+
 /// Names in the order of `args`, without the version.
 ///
 /// # Specification
@@ -60,7 +62,7 @@ pub(crate) const NAMES: [&str; 46] = [
 ];
 
 /// Booleans that ask for something that is not there.
-const UNAVAILABLE_SWITCHES: [&str; 3] = ["enable-sftp", "enable-agent", "wol-send-packet"];
+const UNAVAILABLE_SWITCHES: [&str; 2] = ["enable-agent", "wol-send-packet"];
 
 /// Paths that ask for something that is not there.
 const UNAVAILABLE_PATHS: [&str; 1] = ["typescript-path"];
@@ -93,6 +95,8 @@ pub(crate) struct SshParams {
     pub(crate) color_scheme: String,
     pub(crate) font_name: String,
     pub(crate) font_size: u32,
+    /// What users see of the machine's files; `None` without SFTP.
+    pub(crate) files: Option<FileRules>,
 }
 
 impl SshParams {
@@ -122,6 +126,11 @@ impl SshParams {
             color_scheme: text("color-scheme").unwrap_or_default(),
             font_name: text("font-name").unwrap_or_else(|| "monospace".to_owned()),
             font_size: params.number("font-size", 12),
+            files: params.bool("enable-sftp", false).then(|| FileRules {
+                root: text("sftp-root-directory").unwrap_or_else(|| "/".to_owned()),
+                download: !params.bool("sftp-disable-download", false),
+                upload: !params.bool("sftp-disable-upload", false),
+            }),
         }
     }
 }
@@ -151,6 +160,10 @@ mod tests {
         assert_eq!((params.terminal_type.as_str(), params.scrollback, params.font_size), ("linux", 1000, 12));
         assert_eq!(params.timezone.as_deref(), Some("Europe/Berlin"));
         assert_eq!(params.alive_interval, None);
+        assert!(params.files.is_none());
+        let pairs = [("enable-sftp", "true")].into_iter().collect();
+        let files = SshParams::new(&pairs, &owner).files.unwrap();
+        assert_eq!((files.root.as_str(), files.download, files.upload), ("/", true, true));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::connect::Client;
 use crate::display::WindowSize;
 use crate::error::SshError;
 use crate::params::SshParams;
+use crate::sftp::{self, FileRules, Files, Opened, Push};
 
 /// Time for each answer of the machine while the shell is being opened.
 const REPLY: Duration = Duration::from_secs(30);
@@ -61,7 +62,14 @@ pub(crate) async fn run(console: &mut Console, handle: &Handle<Client>, params: 
     let mut shell = Shell { console, sender, backlog: VecDeque::new(), finished: false };
     // INVARIANT: nothing here waits for the machine to read while it does not take what the machine writes.
     let writing = write(writer, receiver);
-    shell.pump(reader, writing).await
+    // After the shell, which does not wait for it.
+    let opening = async {
+        match &params.files {
+            Some(rules) => sftp::open(handle).await.map(|opened| (opened, rules.clone())),
+            None => None,
+        }
+    };
+    shell.pump(reader, writing, opening).await
 }
 
 fn no_shell(error: russh::Error, what: &'static str) -> Stop {
@@ -113,6 +121,16 @@ async fn write(writer: ChannelWriteHalf<Msg>, mut outgoing: mpsc::Receiver<Outgo
     Ok(())
 }
 
+/// Waits for a file that the shell's user wants sent; for ever if there is no file transfer.
+async fn next_push(files: &mut Option<Files>) -> Push {
+    if let Some(files) = files
+        && let Some(push) = files.next_push().await
+    {
+        return push;
+    }
+    std::future::pending().await
+}
+
 struct Shell<'a> {
     console: &'a mut Console,
     sender: mpsc::Sender<Outgoing>,
@@ -127,8 +145,9 @@ impl Shell<'_> {
         &mut self,
         mut reader: ChannelReadHalf,
         writing: impl Future<Output = Result<(), russh::Error>>,
+        opening: impl Future<Output = Option<(Opened, FileRules)>>,
     ) -> Result<(), Stop> {
-        let mut writing = pin!(writing);
+        let (mut writing, mut opening, mut opened) = (pin!(writing), pin!(opening), false);
         let sender = self.sender.clone();
         loop {
             self.send_waiting();
@@ -143,6 +162,16 @@ impl Shell<'_> {
                     self.take_more(&mut reader);
                 }
                 permit = sender.reserve(), if waiting => drop(permit),
+                files = &mut opening, if !opened => {
+                    opened = true;
+                    let stage = &mut self.console.stage;
+                    self.console.files = files.and_then(|(opened, rules)| Files::show(opened, rules, stage));
+                }
+                push = next_push(&mut self.console.files) => {
+                    if let Some(files) = &mut self.console.files {
+                        files.offer(push, &mut self.console.stage);
+                    }
+                }
                 result = &mut writing => {
                     result.map_err(SshError::from)?;
                     return Err(SshError::Lost.into());

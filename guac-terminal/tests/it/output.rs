@@ -68,6 +68,28 @@ fn tells_titles_without_controls_and_bounded() {
 }
 
 #[test]
+fn tells_which_files_are_to_be_sent_and_where_dropped_ones_go() {
+    let mut terminal = terminal(20, 5);
+    terminal.handle_output(b"\x1b]482200;/home/me/a b.txt\x07\x1b]482201;/tmp\x1b\\done");
+    assert_eq!(terminal.poll_event(), Some(TerminalEvent::SendFile("/home/me/a b.txt".to_owned())));
+    assert_eq!(terminal.poll_event(), Some(TerminalEvent::UploadDirectory("/tmp".to_owned())));
+    assert_eq!((terminal.poll_event(), line(&terminal, 0)), (None, "done".to_owned()));
+    for nothing in ["\x1b]482200;\x07", "\x1b]482200;/a\x18", "\x1b]482209;/a\x07", "\x1b]48220\x07", "\x1b]482200\x07"]
+    {
+        terminal.handle_output(nothing.as_bytes());
+        assert_eq!(terminal.poll_event(), None, "{nothing:?}");
+    }
+    for (len, told) in [(4096, true), (4097, false)] {
+        for chunk in format!("\x1b]482200;{}\x07", "x".repeat(len)).as_bytes().chunks(100) {
+            terminal.handle_output(chunk);
+        }
+        assert_eq!(terminal.poll_event().is_some(), told, "{len}");
+    }
+    terminal.handle_output("\x1b]482200;/a\x07".repeat(1000).as_bytes());
+    assert_eq!(std::iter::from_fn(|| terminal.poll_event()).count(), 16);
+}
+
+#[test]
 fn understands_the_palette_commands_of_the_linux_console() {
     let mut terminal = terminal(20, 5);
     // They have no terminator: an emulator that waits for one would swallow what follows.

@@ -27,6 +27,7 @@ pub(crate) struct Person {
     pub(crate) error: Option<(String, u32)>,
     pub(crate) ended: bool,
     pub(crate) settings: Vec<String>,
+    pub(crate) files: crate::files::Heard,
 }
 
 pub(crate) fn open(params: &[(&str, &str)]) -> Person {
@@ -50,6 +51,7 @@ pub(crate) fn open_with(params: &[(&str, &str)], host_keys: Arc<dyn HostKeyStore
         error: None,
         ended: false,
         settings: Vec::new(),
+        files: crate::files::Heard::default(),
     }
 }
 
@@ -85,17 +87,18 @@ impl Person {
     }
 
     /// Hears what there is until something changed.
-    async fn hear(&mut self) {
+    pub(crate) async fn hear(&mut self) {
         let bytes = tokio::time::timeout(PATIENCE, self.receiver.recv()).await.expect("the session says something");
         let Some(bytes) = bytes else {
             self.ended = true;
             return;
         };
-        let mut answers = Vec::new();
+        let (mut answers, mut taken) = (Vec::new(), Vec::new());
         for chunk in bytes.chunks(4096) {
             self.decoder.feed(chunk).unwrap();
             while let Some(heard) = self.decoder.next_instruction().unwrap() {
                 let arg = |index: usize| heard.arg(index).unwrap_or_default().to_owned();
+                taken.extend(self.files.hear(&heard));
                 match heard.opcode() {
                     "sync" => answers.push(arg(0)),
                     "clipboard" => self.copying = Some((arg(0), Vec::new())),
@@ -118,6 +121,9 @@ impl Person {
         }
         for timestamp in answers {
             self.say(&["sync", &timestamp]).await;
+        }
+        for stream in taken {
+            self.say(&["ack", &stream, "OK", "0"]).await;
         }
     }
 

@@ -51,7 +51,7 @@ pub(crate) fn start() -> Option<Sshd> {
     let config = format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\n\
          PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nAcceptEnv LANG TZ\n\
-         SetEnv HOME={}\n",
+         SetEnv HOME={}\nSubsystem sftp internal-sftp\n",
         path("host"),
         path("authorized"),
         // A home of its own: what somebody's start-up files do must not decide about a test.
