@@ -6,8 +6,7 @@
     clippy::panic,
     clippy::print_stderr,
     clippy::missing_panics_doc,
-    clippy::cast_possible_wrap,
-    reason = "fixtures fail as tests do, by panicking, and pictures in tests are far below 2^63 pixels"
+    reason = "fixtures fail as tests do, by panicking"
 )]
 
 mod canvas;

@@ -27,7 +27,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("bindings", &["guac-client", "guac-canvas", "guac-protocol"]),
     ("benches", &["guac-protocol", "guac-tunnel", "guac-canvas"]),
     ("fuzz", &["guac-protocol", "guac-tunnel", "guac-canvas"]),
-    ("testsuite", &["guac-protocol"]),
+    ("testsuite", &["guac-canvas", "guac-protocol"]),
     ("xtask", &[]),
 ];
 
