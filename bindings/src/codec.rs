@@ -305,8 +305,21 @@ pub(crate) fn statuses() -> Vec<(&'static str, u16, u16, u16)> {
     Status::ALL.iter().map(|status| (status.name(), status.code(), status.http(), status.websocket())).collect()
 }
 
-/// The X11 keysym of one character.
+/// The X11 keysym of a key: a character, a name such as ``Return`` or ``F5``, or a number.
+///
+/// :raises CallerError: for a key that there is not.
 #[pyfunction]
-pub(crate) fn keysym_of_char(character: char) -> u32 {
-    guac_protocol::keysym_of_char(character)
+pub(crate) fn keysym(py: Python<'_>, key: &str) -> PyResult<u32> {
+    guac_protocol::parse_keysym(key).map_err(|error| errors::misuse(py, &error.to_string()))
+}
+
+/// The name of a keysym, such as ``Return``; ``None`` if it has none.
+#[pyfunction]
+pub(crate) fn keysym_name(keysym: u32) -> Option<String> {
+    let printable = |character: &char| !character.is_control() && *character != ' ';
+    let character = guac_protocol::char_of_keysym(keysym).filter(printable);
+    match character {
+        Some(character) if !(0xFF00..=0xFFFF).contains(&keysym) => Some(character.to_string()),
+        _ => guac_protocol::keysym_name(keysym).map(str::to_owned),
+    }
 }

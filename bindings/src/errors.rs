@@ -1,5 +1,8 @@
 //! Errors on their way to Python: one class per group of blame, defined in `guac/_errors.py`, each with `.status`.
 
+use std::path::{Path, PathBuf};
+
+use guac_client::ClientError;
 use guac_protocol::{DecodeError, HandshakeError, Status};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -13,6 +16,10 @@ pub(crate) enum Blame {
     Upstream,
     /// The calling program asked for something that cannot be.
     Caller,
+    /// This machine: files, network.
+    Local,
+    /// Nobody yet: what was waited for did not come in time.
+    Wait,
 }
 
 impl Blame {
@@ -21,6 +28,8 @@ impl Blame {
             Self::Peer => "PeerError",
             Self::Upstream => "UpstreamError",
             Self::Caller => "CallerError",
+            Self::Local => "LocalError",
+            Self::Wait => "WaitTimeout",
         }
     }
 }
@@ -52,4 +61,70 @@ pub(crate) fn handshake(py: Python<'_>, error: &HandshakeError) -> PyErr {
         _ => Blame::Peer,
     };
     exception(py, blame, error.status(), &error.to_string())
+}
+
+/// A file that cannot be read or written.
+pub(crate) fn file(py: Python<'_>, path: &Path, error: &std::io::Error) -> PyErr {
+    let status = match error.kind() {
+        std::io::ErrorKind::NotFound => Status::ResourceNotFound,
+        std::io::ErrorKind::PermissionDenied => Status::ClientForbidden,
+        _ => Status::ServerError,
+    };
+    exception(py, Blame::Local, status, &format!("{}: {error}", path.display()))
+}
+
+/// Why something that was waited for failed, before it is a Python exception.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The client said so.
+    Client(ClientError),
+    /// The session was closed by this side.
+    Closed,
+    /// A file of this side.
+    File(PathBuf, std::io::Error),
+    /// More came than is held in memory.
+    TooLarge(usize),
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::Client(error)
+    }
+}
+
+impl Failure {
+    /// The exception.
+    pub(crate) fn exception(&self, py: Python<'_>) -> PyErr {
+        match self {
+            Self::Client(error) => client(py, error),
+            Self::Closed => exception(py, Blame::Caller, Status::ResourceClosed, "this session was closed"),
+            Self::File(path, error) => file(py, path, error),
+            Self::TooLarge(limit) => {
+                let message = format!("more than {limit} bytes; give a path to write them to");
+                exception(py, Blame::Caller, Status::ClientOverrun, &message)
+            }
+        }
+    }
+}
+
+/// What the client says, with everything that led to it.
+fn client(py: Python<'_>, error: &ClientError) -> PyErr {
+    let blame = match (error, error.blame()) {
+        (ClientError::Timeout { .. }, _) => Blame::Wait,
+        (_, guac_client::Blame::Peer) => Blame::Peer,
+        (_, guac_client::Blame::Caller) => Blame::Caller,
+        (_, guac_client::Blame::Environment) => Blame::Local,
+        _ => Blame::Upstream,
+    };
+    let mut message = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !message.contains(&cause_text) {
+            message.push_str(": ");
+            message.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    exception(py, blame, error.status(), &message)
 }

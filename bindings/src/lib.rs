@@ -4,11 +4,15 @@
 //! canvas and waits; Python gets views, pictures and errors. The interpreter lock is released around every wait and
 //! all heavy work.
 
+mod client;
 mod codec;
 mod errors;
 mod framing;
 mod handshake;
+mod image;
 mod instruction;
+mod recording;
+mod wait;
 
 use pyo3::prelude::*;
 
@@ -16,9 +20,22 @@ use pyo3::prelude::*;
 #[pymodule(name = "_guac", gil_used = false)]
 mod native {
     #[pymodule_export]
-    use super::codec::{Decoder, encode, keysym_of_char, parse, statuses};
+    use super::client::{Client, connect_gateway, connect_guacd};
+    #[pymodule_export]
+    use super::codec::{Decoder, encode, keysym, keysym_name, parse, statuses};
     #[pymodule_export]
     use super::handshake::{ClientHandshake, ServerHandshake};
     #[pymodule_export]
+    use super::image::Image;
+    #[pymodule_export]
     use super::instruction::Instruction;
+    #[pymodule_export]
+    use super::recording::Player;
+
+    /// Runs when the module is first imported.
+    #[pymodule_init]
+    fn init(_module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        super::wait::prepare();
+        Ok(())
+    }
 }
