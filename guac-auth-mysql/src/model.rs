@@ -497,6 +497,17 @@ pub struct SharingProfile {
     pub connection: ConnectionKey,
 }
 
+/// A sharing profile to be stored.
+#[derive(Clone, Debug)]
+pub struct NewSharingProfile {
+    /// Not blank, at most 128 characters, unique within the connection.
+    pub name: String,
+    /// The connection it shares.
+    pub connection: ConnectionKey,
+    /// All that is sent for those who join, such as `read-only`. Values of at most 4096 characters.
+    pub parameters: Parameters,
+}
+
 /// What one user sees of the connections, from one group downwards.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionTree {

@@ -43,13 +43,19 @@ impl Access {
         Self { actor: None, entities: Vec::new(), system: SystemPermission::ALL.iter().copied().collect() }
     }
 
-    /// The user, unless this is the operator.
+    /// Somebody without an account, who may do nothing here.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self { actor: None, entities: Vec::new(), system: BTreeSet::new() }
+    }
+
+    /// The user, unless this is the operator or nobody.
     #[must_use]
     pub fn user(&self) -> Option<UserKey> {
         self.actor.as_ref().map(|actor| actor.key)
     }
 
-    /// The user's name as stored, unless this is the operator.
+    /// The user's name as stored, unless this is the operator or nobody.
     #[must_use]
     pub fn username(&self) -> Option<&str> {
         self.actor.as_ref().map(|actor| actor.name.as_str())

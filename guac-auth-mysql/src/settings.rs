@@ -32,6 +32,7 @@ settings_tables! {
     CONNECTION_ATTRIBUTES = "guacamole_connection_attribute", "connection_id", "attribute";
     CONNECTION_GROUP_ATTRIBUTES = "guacamole_connection_group_attribute", "connection_group_id", "attribute";
     CONNECTION_PARAMETERS = "guacamole_connection_parameter", "connection_id", "parameter";
+    SHARING_PROFILE_PARAMETERS = "guacamole_sharing_profile_parameter", "sharing_profile_id", "parameter";
 }
 
 impl SettingsTable {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use guac_auth_mysql::{
-    ConnectionAttributes, ConnectionGroupAttributes, ConnectionGroupKey, ConnectionGroupType, ConnectionHistoryKey,
-    ConnectionKey, ConnectionTree, HistoryQuery, Holder, LoginError, Migration, NewConnection, NewConnectionGroup,
-    NewConnectionRecord, NewUser, ObjectPermission, Parameters, Permission, ProxyEncryption, StoreError,
-    SystemPermission, UserAttributes, UserUpdate,
+    Access, ConnectionAttributes, ConnectionGroupAttributes, ConnectionGroupKey, ConnectionGroupType,
+    ConnectionHistoryKey, ConnectionKey, ConnectionTree, HistoryQuery, Holder, LoginError, Migration, NewConnection,
+    NewConnectionGroup, NewConnectionRecord, NewSharingProfile, NewUser, ObjectPermission, Parameters, Permission,
+    ProxyEncryption, StoreError, SystemPermission, UserAttributes, UserUpdate,
 };
 
 use crate::fixture::{Fixture, after, now, operator, secret};
@@ -54,6 +54,7 @@ macro_rules! all {
             moving_and_deleting_take_update_on_every_parent,
             a_new_password_has_a_new_date,
             group_members_are_listed_and_changed,
+            sharing_profiles_are_used_by_readers_and_made_by_editors,
             history_rows_open_and_close,
             a_crash_leaves_no_row_open,
             history_is_searched_and_ordered,
@@ -724,6 +725,51 @@ pub(crate) async fn group_members_are_listed_and_changed(f: Fixture) {
     assert!(!f.store.user_group(&operator(), "OUTER").await.unwrap().disabled);
     // A group and a user may share a name.
     f.store.create_user_group(&operator(), "alice", false, &BTreeMap::new()).await.unwrap();
+}
+
+pub(crate) async fn sharing_profiles_are_used_by_readers_and_made_by_editors(f: Fixture) {
+    let (_, alice) = f.user("alice").await;
+    let (_, bob) = f.user("bob").await;
+    let host = connection(&f, "host", None).await;
+    let new = |name: &str| NewSharingProfile {
+        name: name.into(),
+        connection: host,
+        parameters: [("read-only", "true"), ("blank", "")].into_iter().collect(),
+    };
+    assert!(matches!(f.store.create_sharing_profile(&alice, &new("look")).await, Err(StoreError::Denied)));
+    let key = f.store.create_sharing_profile(&operator(), &new(" look ")).await.unwrap();
+    let duplicate = f.store.create_sharing_profile(&operator(), &new("look")).await;
+    assert!(matches!(duplicate, Err(StoreError::Duplicate { .. })));
+    let nameless = f.store.create_sharing_profile(&operator(), &new(" ")).await;
+    assert!(matches!(nameless, Err(StoreError::BlankName { .. })));
+    let nowhere = NewSharingProfile { connection: "999".parse().unwrap(), ..new("lost") };
+    assert!(matches!(f.store.create_sharing_profile(&operator(), &nowhere).await, Err(StoreError::NotFound { .. })));
+
+    let grant = [read(host), Permission::SharingProfile(key, ObjectPermission::Read)];
+    f.store.update_permissions(&operator(), &user_holder("alice"), &grant, &[]).await.unwrap();
+    let (profile, parameters) = f.store.sharing_profile_to_share(&alice, key).await.unwrap();
+    assert_eq!((profile.name.as_str(), profile.connection), ("look", host));
+    assert_eq!(parameters.iter().collect::<Vec<_>>(), [("read-only", "true")]);
+    assert_eq!(f.store.sharing_profiles(&alice, host).await.unwrap(), [profile.clone()]);
+    assert_eq!(f.store.sharing_profile(&alice, key).await.unwrap(), profile);
+    assert!(matches!(f.store.sharing_profile_parameters(&alice, key).await, Err(StoreError::Denied)));
+    assert!(f.store.sharing_profile_parameters(&operator(), key).await.is_ok());
+    for access in [&bob, &Access::nobody()] {
+        assert!(matches!(f.store.sharing_profile_to_share(access, key).await, Err(StoreError::NotFound { .. })));
+        assert!(matches!(f.store.sharing_profile(access, key).await, Err(StoreError::NotFound { .. })));
+        assert!(matches!(f.store.sharing_profile_parameters(access, key).await, Err(StoreError::NotFound { .. })));
+    }
+    // Whoever may make profiles and edit the connection owns what they make.
+    let grant = [
+        Permission::System(SystemPermission::CreateSharingProfile),
+        Permission::Connection(host, ObjectPermission::Update),
+    ];
+    f.store.update_permissions(&operator(), &user_holder("alice"), &grant, &[]).await.unwrap();
+    let alice = f.store.access(alice.user().unwrap(), now()).await.unwrap();
+    let own = f.store.create_sharing_profile(&alice, &new("own")).await.unwrap();
+    assert!(f.store.sharing_profile_parameters(&alice, own).await.is_ok());
+    f.store.delete_connection(&operator(), host).await.unwrap();
+    assert!(matches!(f.store.sharing_profile(&operator(), key).await, Err(StoreError::NotFound { .. })));
 }
 
 fn record<'a>(user: &'a str, name: &'a str, key: Option<ConnectionKey>) -> NewConnectionRecord<'a> {
