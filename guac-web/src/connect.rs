@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime};
 
 use guac_auth_mysql::tokens::{LoginTokens, Tokens};
 use guac_auth_mysql::{
-    Connection, ConnectionGroupKey, ConnectionHistoryKey, NewConnectionRecord, Parameters, ProxyEncryption,
+    Connection, ConnectionGroupKey, ConnectionHistoryKey, NewConnectionRecord, Parameters, ProxyEncryption, UserKey,
 };
 use guac_protocol::{ClientInfo, MAX_LAYER_SIDE_PX, ProtocolVersion, Selection, Status, TunnelUuid};
 use guac_tunnel::{GuacdHost, Link, OpenRequest, OwnerKey, Registration, SessionHost, TunnelInfo, intercept};
@@ -17,7 +17,9 @@ use url::form_urlencoded;
 
 use crate::auth::Caller;
 use crate::error::ConnectError;
+use crate::events::Veto;
 use crate::seats::{Capacity, Place, Seat};
+use crate::shares::{Share, ShareKey};
 use crate::state::App;
 
 /// Port of an outside guacd whose connection names none.
@@ -103,17 +105,31 @@ pub(crate) struct OpenTunnel {
     pub(crate) guard: TunnelGuard,
 }
 
-/// Closes the row of history and gives back the seats when it is dropped.
+/// Closes the row of history, gives back the seats and ends what was shared when it is dropped.
 pub(crate) struct TunnelGuard {
     row: OpenRow,
     owner: OwnerKey,
+    /// The link it joined by.
+    share: Option<Arc<Share>>,
+    /// For the listener, where there is one.
+    heard: Option<Box<TunnelInfo>>,
     _seats: Vec<Seat>,
 }
 
 impl Drop for TunnelGuard {
     fn drop(&mut self) {
+        let OpenRow { app, uuid, begin, .. } = &self.row;
         // A login was in use for as long as its tunnel was open.
-        self.row.app.sessions.touch(self.owner);
+        app.sessions.touch(self.owner);
+        if let Some(share) = &self.share {
+            app.shares.leave(&share.key, uuid);
+        }
+        for joined in app.shares.revoke(uuid) {
+            app.registry.stop(&joined, Status::SessionClosed);
+        }
+        if let (Some(listener), Some(info)) = (app.listener.get(), &self.heard) {
+            listener.closed(info, begin.elapsed());
+        }
     }
 }
 
@@ -143,6 +159,13 @@ struct Target {
     parameters: Parameters,
     selection: Selection,
     seats: Vec<Seat>,
+    /// The link by which somebody else's session is joined.
+    share: Option<Arc<Share>>,
+}
+
+/// The data source of what others share, beside one of an account's own (T-069).
+pub(crate) fn shared_source(data_source: &str) -> String {
+    format!("{data_source}-shared")
 }
 
 /// Opens what a request asks for, on behalf of a caller.
@@ -157,22 +180,26 @@ pub(crate) async fn open(
     if app.draining.is_cancelled() {
         return Err(ConnectError::new(Status::UpstreamUnavailable, "The server is about to restart."));
     }
+    request.info.name = Some(caller.username().to_owned()).filter(|name| !name.is_empty());
+    if request.data_source == shared_source(&app.config.data_source) {
+        return join_shared(app, caller, address, &request).await;
+    }
     if request.data_source != app.config.data_source {
         return Err(ConnectError::new(Status::ResourceNotFound, "No such data source."));
     }
-    request.info.name = Some(caller.username().to_owned());
+    let user = caller.user().ok_or_else(not_found)?;
     match request.kind {
         Kind::Connection => {
             let key = request.identifier.parse().map_err(|_| not_found())?;
             let (connection, parameters) = app.store.connection_to_open(&caller.access, key).await?;
-            let seat = take_seat(app, caller, &connection)?;
+            let seat = take_seat(app, user, &connection)?;
             let selection = Selection::Protocol(connection.protocol.clone());
-            let target = Target { connection, parameters, selection, seats: vec![seat] };
+            let target = Target { connection, parameters, selection, seats: vec![seat], share: None };
             open_target(app, caller, address, &request.info, target).await
         }
         Kind::Group => {
             let key = request.identifier.parse().map_err(|_| not_found())?;
-            open_member(app, caller, address, &request.info, key).await
+            open_member(app, caller, user, address, &request.info, key).await
         }
         Kind::ActiveConnection => join(app, caller, address, &request).await,
     }
@@ -183,6 +210,7 @@ pub(crate) async fn open(
 async fn open_member(
     app: &App,
     caller: &Caller,
+    user: UserKey,
     address: IpAddr,
     info: &ClientInfo,
     group: ConnectionGroupKey,
@@ -205,14 +233,14 @@ async fn open_member(
             continue;
         }
         let seats = vec![
-            app.seats.take(Place::Group(group), caller.session.user.key, capacity)?,
-            match take_seat(app, caller, &connection) {
+            app.seats.take(Place::Group(group), user, capacity)?,
+            match take_seat(app, user, &connection) {
                 Ok(seat) => seat,
                 Err(_) => continue,
             },
         ];
         let selection = Selection::Protocol(connection.protocol.clone());
-        let target = Target { connection, parameters, selection, seats };
+        let target = Target { connection, parameters, selection, seats, share: None };
         match open_target(app, caller, address, info, target).await {
             Err(error) if is_upstream(error.status) => failure = Some(error),
             done => return done,
@@ -244,17 +272,40 @@ async fn join(
     let key = live.connection_identifier.parse().map_err(|_| not_found())?;
     let (connection, parameters) = app.store.connection_to_open(&caller.access, key).await?;
     let selection = Selection::Join(live.connection_id);
-    let target = Target { connection, parameters, selection, seats: Vec::new() };
+    let target = Target { connection, parameters, selection, seats: Vec::new(), share: None };
     open_target(app, caller, address, &request.info, target).await
 }
 
-fn take_seat(app: &App, caller: &Caller, connection: &Connection) -> Result<Seat, ConnectError> {
+/// Joins what a link leads to, with the parameters of its profile and no others (T-071). Takes no seat (T-076).
+async fn join_shared(
+    app: &App,
+    caller: &Caller,
+    address: IpAddr,
+    request: &TunnelRequest,
+) -> Result<OpenTunnel, ConnectError> {
+    let key = ShareKey::given(&request.identifier);
+    if request.kind != Kind::Connection || !caller.session.shares().contains(&key) {
+        return Err(not_found());
+    }
+    let share = app.shares.find(&key).ok_or_else(not_found)?;
+    let live = app.registry.info(&share.tunnel).ok_or_else(not_found)?;
+    let target = Target {
+        connection: share.connection.clone(),
+        parameters: share.parameters.clone(),
+        selection: Selection::Join(live.connection_id),
+        seats: Vec::new(),
+        share: Some(share),
+    };
+    open_target(app, caller, address, &request.info, target).await
+}
+
+fn take_seat(app: &App, user: UserKey, connection: &Connection) -> Result<Seat, ConnectError> {
     let defaults = app.config.concurrency;
     let capacity = Capacity {
         total: connection.attributes.max_connections.unwrap_or(defaults.connection),
         per_user: connection.attributes.max_connections_per_user.unwrap_or(defaults.connection_per_user),
     };
-    app.seats.take(Place::Connection(connection.key), caller.session.user.key, capacity)
+    app.seats.take(Place::Connection(connection.key), user, capacity)
 }
 
 async fn open_target(
@@ -264,15 +315,15 @@ async fn open_target(
     info: &ClientInfo,
     target: Target,
 ) -> Result<OpenTunnel, ConnectError> {
-    let Target { connection, parameters, selection, seats } = target;
+    let Target { connection, parameters, selection, seats, share } = target;
     let (now, remote_host) = (SystemTime::now(), address.to_string());
     let record = NewConnectionRecord {
-        user: Some(caller.session.user.key),
+        user: caller.user(),
         username: caller.username(),
         remote_host: Some(&remote_host),
         connection: Some(connection.key),
         connection_name: &connection.name,
-        sharing_profile: None,
+        sharing_profile: share.as_ref().map(|share| (share.profile.key, share.profile.name.as_str())),
     };
     let record = app.store.open_connection_record(&record, now).await?;
     let uuid: TunnelUuid = record.uuid.to_string().parse().map_err(|_| internal())?;
@@ -295,10 +346,11 @@ async fn open_target(
         .map_err(|_| ConnectError::new(Status::UpstreamTimeout, "The session did not start in time."))?
         .map_err(|error| ConnectError::new(error.status, error.message))?;
 
-    let registration = app.registry.insert(TunnelInfo {
+    let own_source = &app.config.data_source;
+    let info = TunnelInfo {
         uuid: uuid.clone(),
         owner: caller.session.key,
-        data_source: app.config.data_source.clone(),
+        data_source: if share.is_some() { shared_source(own_source) } else { own_source.clone() },
         connection_identifier: connection.key.to_string(),
         protocol: connection.protocol,
         connection_id: opened.connection_id,
@@ -306,16 +358,41 @@ async fn open_target(
         start: now,
         remote_host: Some(remote_host),
         username: caller.username().to_owned(),
-    })?;
+    };
+    let heard = ask_listener(app, &info)?;
+    let registration = app.registry.insert(info)?;
+    let guard = TunnelGuard { row, owner: caller.session.key, share, heard, _seats: seats };
+    if let Some(share) = &guard.share
+        && !app.shares.enter(&share.key, uuid.clone())
+    {
+        return Err(ConnectError::new(Status::SessionClosed, "The session that was shared is over."));
+    }
     // The login may have ended meanwhile, and then nobody would have told this tunnel.
     if !app.sessions.contains(caller.session.key) {
         return Err(ConnectError::new(Status::SessionClosed, "The login has ended."));
     }
-    tracing::info!(tunnel = %uuid, username = caller.username(), connection = %connection.key, joined, "Tunnel opened");
-    let guard = TunnelGuard { row, owner: caller.session.key, _seats: seats };
+    let kind = if guard.share.is_some() { "shared connection" } else { "connection" };
+    tracing::info!(tunnel = %uuid, username = caller.username(), kind, connection = %connection.key, joined, "Tunnel opened");
     let (link, streams) = intercept(opened.link);
     registration.offer_streams(streams);
     Ok(OpenTunnel { uuid, registration, link, guard })
+}
+
+/// Lets the listener forbid a tunnel. A veto for want of authority ends the login (T-050); a machine behind that
+/// refuses its own password does not.
+fn ask_listener(app: &App, info: &TunnelInfo) -> Result<Option<Box<TunnelInfo>>, ConnectError> {
+    let Some(listener) = app.listener.get() else {
+        return Ok(None);
+    };
+    match listener.opening(info) {
+        Ok(()) => Ok(Some(Box::new(info.clone()))),
+        Err(Veto { status, message }) => {
+            if status == Status::ClientUnauthorized {
+                app.end_session(info.owner);
+            }
+            Err(ConnectError::new(status, message))
+        }
+    }
 }
 
 /// The sessions of this process, or an outside guacd where the connection names one.

@@ -38,12 +38,14 @@ mod client;
 mod config;
 mod connect;
 mod error;
+mod events;
 mod headers;
 mod health;
 mod http_tunnel;
 mod rest;
 mod seats;
 mod serve;
+mod shares;
 mod socket;
 mod state;
 
@@ -59,6 +61,7 @@ use guac_auth_mysql::Store;
 use guac_tunnel::{Registry, SessionHost};
 
 pub use config::{Concurrency, Network, NotANetwork, WebConfig};
+pub use events::{TunnelListener, Veto};
 
 use crate::state::App;
 
@@ -87,6 +90,11 @@ impl WebApp {
         self.router.clone()
     }
 
+    /// Tells a listener of every tunnel from now on. There is one; `false`: it is there already.
+    pub fn listen(&self, listener: Arc<dyn TunnelListener>) -> bool {
+        self.app.listener.set(listener).is_ok()
+    }
+
     /// The live tunnels.
     #[must_use]
     pub fn registry(&self) -> &Registry {
@@ -111,7 +119,7 @@ impl fmt::Debug for WebApp {
 
 fn router(app: &App) -> Router {
     let pages = Router::new()
-        .nest("/api", rest::router())
+        .nest("/api", rest::router(&app.config))
         .route("/websocket-tunnel", any(socket::websocket_tunnel))
         .route("/tunnel", get(http_tunnel::http_tunnel).post(http_tunnel::http_tunnel))
         .fallback(assets::file);

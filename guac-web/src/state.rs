@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use guac_auth_mysql::{LoginHistoryKey, Store, StoreError};
@@ -15,7 +15,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::{Session, Sessions, Throttle};
 use crate::config::WebConfig;
+use crate::events::TunnelListener;
 use crate::seats::Seats;
+use crate::shares::Shares;
 
 /// How often idle logins are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
@@ -38,6 +40,9 @@ pub(crate) struct Inner {
     pub(crate) registry: Registry,
     pub(crate) http_tunnels: HttpTunnels,
     pub(crate) seats: Arc<Seats>,
+    pub(crate) shares: Shares,
+    /// Told of tunnels that open and close.
+    pub(crate) listener: OnceLock<Arc<dyn TunnelListener>>,
     pub(crate) tracker: TaskTracker,
     /// Cancelled when no new logins and tunnels are taken any more.
     pub(crate) draining: CancellationToken,
@@ -62,6 +67,8 @@ impl App {
             registry: Registry::new(config.max_tunnels),
             http_tunnels: HttpTunnels::new(config.tunnel_limits.clone()),
             seats: Arc::default(),
+            shares: Shares::default(),
+            listener: OnceLock::new(),
             tracker: TaskTracker::new(),
             draining: CancellationToken::new(),
             runtime: Handle::current(),
@@ -85,11 +92,12 @@ impl App {
             }
             let idle = self.config.session_idle;
             for session in self.sessions.remove_idle(idle, |key| self.registry.has_any_of(key)) {
-                tracing::info!(username = session.user.name, "Idle login ended");
+                tracing::info!(username = session.username(), "Idle login ended");
                 self.close_login(&session);
             }
             for session in self.sessions.all() {
-                let access = self.store.access(session.user.key, SystemTime::now()).await;
+                let Some(user) = &session.user else { continue };
+                let access = self.store.access(user.key, SystemTime::now()).await;
                 if matches!(access, Err(StoreError::NotFound { .. })) {
                     self.end_session(session.key);
                 }
@@ -103,7 +111,7 @@ impl App {
             return false;
         };
         let tunnels = self.registry.stop_owned_by(key, Status::SessionClosed);
-        tracing::info!(username = session.user.name, tunnels, "Login ended");
+        tracing::info!(username = session.username(), tunnels, "Login ended");
         self.close_login(&session);
         true
     }

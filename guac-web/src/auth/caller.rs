@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use guac_auth_mysql::{Access, StoreError};
+use guac_auth_mysql::{Access, StoreError, UserKey};
 use url::form_urlencoded;
 
 use super::cookie::token_in_cookie;
@@ -48,7 +48,7 @@ fn token_in_query(query: Option<&str>) -> Option<Token> {
     pairs.find(|(name, value)| name == "token" && !value.is_empty()).map(|(_, value)| Token::given(&value))
 }
 
-/// Somebody logged in, with what he may do at this moment.
+/// Somebody logged in, with what he may do at this moment; perhaps by a link and without an account.
 pub(crate) struct Caller {
     pub(crate) session: Arc<Session>,
     pub(crate) access: Access,
@@ -58,7 +58,10 @@ impl Caller {
     /// Who the token belongs to. A login whose account is gone, disabled or outside its hours ends here.
     pub(crate) async fn identify(app: &App, token: Option<&Token>) -> Result<Self, ApiError> {
         let session = token.and_then(|token| app.sessions.find(token)).ok_or_else(ApiError::denied)?;
-        match app.store.access(session.user.key, SystemTime::now()).await {
+        let Some(user) = &session.user else {
+            return Ok(Self { session, access: Access::nobody() });
+        };
+        match app.store.access(user.key, SystemTime::now()).await {
             Ok(access) => Ok(Self { session, access }),
             Err(StoreError::NotFound { .. }) => {
                 app.end_session(session.key);
@@ -68,9 +71,14 @@ impl Caller {
         }
     }
 
-    /// The name as stored.
+    /// The name as stored, empty for those without an account.
     pub(crate) fn username(&self) -> &str {
-        &self.session.user.name
+        self.session.username()
+    }
+
+    /// The account, if there is one.
+    pub(crate) fn user(&self) -> Option<UserKey> {
+        self.session.user.as_ref().map(|user| user.key)
     }
 }
 

@@ -11,6 +11,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
+use crate::shares::ShareKey;
+
+/// Links that one login may have followed; past it the oldest is forgotten.
+const MAX_SHARES: usize = 32;
+
 /// What a client shows to be let in: 64 upper-case hex digits. Only its SHA-256 is kept.
 pub(crate) struct Token(SecretString);
 
@@ -49,16 +54,41 @@ impl fmt::Debug for Token {
 pub(crate) struct Session {
     /// Names the login in the registry of tunnels.
     pub(crate) key: OwnerKey,
-    pub(crate) user: AuthenticatedUser,
+    /// `None`: somebody who came by a link and has no account.
+    pub(crate) user: Option<AuthenticatedUser>,
     /// As typed at login, for `${GUAC_PASSWORD}` in parameters.
     pub(crate) password: SecretString,
     pub(crate) record: Option<LoginHistoryKey>,
     last_seen: Mutex<Instant>,
+    /// Links that this login has followed, the oldest first.
+    shares: Mutex<Vec<ShareKey>>,
+}
+
+impl Session {
+    /// The name as stored, empty for those without an account.
+    pub(crate) fn username(&self) -> &str {
+        self.user.as_ref().map_or("", |user| &user.name)
+    }
+
+    /// Adds what a link leads to.
+    pub(crate) fn add_share(&self, key: ShareKey) {
+        let mut shares = lock(&self.shares);
+        shares.retain(|known| *known != key);
+        if shares.len() >= MAX_SHARES {
+            shares.remove(0);
+        }
+        shares.push(key);
+    }
+
+    /// What the followed links led to. Some may not be valid any more.
+    pub(crate) fn shares(&self) -> Vec<ShareKey> {
+        lock(&self.shares).clone()
+    }
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("username", &self.user.name).finish_non_exhaustive()
+        f.debug_struct("Session").field("username", &self.username()).finish_non_exhaustive()
     }
 }
 
@@ -82,13 +112,14 @@ impl Sessions {
     /// Enters a login and gives the token for it, the only time it is seen.
     pub(crate) fn insert(
         &self,
-        user: AuthenticatedUser,
+        user: Option<AuthenticatedUser>,
         password: SecretString,
         record: Option<LoginHistoryKey>,
     ) -> Result<(Token, Arc<Session>), TooManySessions> {
         let token = Token::from_random(rand::random());
         let key = token.key();
-        let session = Arc::new(Session { key, user, password, record, last_seen: Mutex::new(Instant::now()) });
+        let last_seen = Mutex::new(Instant::now());
+        let session = Arc::new(Session { key, user, password, record, last_seen, shares: Mutex::default() });
         let mut by_key = lock(&self.by_key);
         if by_key.len() >= self.limit {
             return Err(TooManySessions);
@@ -117,12 +148,14 @@ impl Sessions {
     }
 
     /// Replaces what is known of a login that authenticated anew; its token stays.
-    pub(crate) fn renew(&self, old: &Session, user: AuthenticatedUser, password: SecretString) {
-        let (key, record) = (old.key, old.record);
-        let session = Arc::new(Session { key, user, password, record, last_seen: Mutex::new(Instant::now()) });
+    pub(crate) fn renew(&self, old: &Session, user: AuthenticatedUser, password: SecretString) -> Arc<Session> {
+        let (key, record, last_seen) = (old.key, old.record, Mutex::new(Instant::now()));
+        let shares = Mutex::new(old.shares());
+        let session = Arc::new(Session { key, user: Some(user), password, record, last_seen, shares });
         if let Some(place) = lock(&self.by_key).get_mut(&key) {
-            *place = session;
+            *place = Arc::clone(&session);
         }
+        session
     }
 
     /// Ends a login.
@@ -167,7 +200,7 @@ mod tests {
         let sessions = Sessions::new(8);
         let enter = |name: &str| {
             let user = AuthenticatedUser { key: user_key(), name: name.into() };
-            sessions.insert(user, "secret".into(), None).unwrap()
+            sessions.insert(Some(user), "secret".into(), None).unwrap()
         };
         let (_, forgotten) = enter("forgotten");
         let (_, busy) = enter("busy");
@@ -176,7 +209,7 @@ mod tests {
         assert!(sessions.find(&used).is_some());
         advance(idle / 2).await;
         let ended = sessions.remove_idle(idle, |key| key == busy.key);
-        assert_eq!(ended.iter().map(|session| session.user.name.as_str()).collect::<Vec<_>>(), ["forgotten"]);
+        assert_eq!(ended.iter().map(|session| session.username()).collect::<Vec<_>>(), ["forgotten"]);
         assert!(!sessions.contains(forgotten.key));
         assert!(sessions.find(&Token::given("unknown")).is_none());
     }
@@ -184,7 +217,7 @@ mod tests {
     #[test]
     fn there_are_never_more_than_the_limit() {
         let sessions = Sessions::new(1);
-        let user = || AuthenticatedUser { key: user_key(), name: "ann".into() };
+        let user = || Some(AuthenticatedUser { key: user_key(), name: "ann".into() });
         assert!(sessions.insert(user(), "secret".into(), None).is_ok());
         assert!(sessions.insert(user(), "secret".into(), None).is_err());
     }

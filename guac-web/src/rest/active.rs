@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::connections;
 use super::data::{self, Asked, Body};
 use super::shapes::{ActiveShape, ConnectionShape, SharingProfileShape};
+use super::sharing::{self, CredentialsShape};
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::state::App;
@@ -70,8 +71,17 @@ pub(crate) async fn sharing_profiles(
     State(app): State<App>,
     asked: Asked,
 ) -> Result<Json<BTreeMap<String, SharingProfileShape>>, ApiError> {
-    find(&app, &asked, asked.path("id")).await?;
-    Ok(Json(BTreeMap::new()))
+    let tunnel = find(&app, &asked, asked.path("id")).await?;
+    Ok(Json(sharing::profiles_of(&app, &asked, &tunnel).await?))
+}
+
+/// A link to a session that the caller may join himself.
+pub(crate) async fn share(State(app): State<App>, asked: Asked) -> Result<Json<CredentialsShape>, ApiError> {
+    let tunnel = find(&app, &asked, asked.path("id")).await?;
+    if !privileged(&asked, &tunnel) {
+        return Err(ApiError::denied());
+    }
+    sharing::share(&app, &asked, tunnel, asked.path("profile")).await
 }
 
 /// Finds a live connection that the caller may end.

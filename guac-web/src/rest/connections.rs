@@ -59,7 +59,7 @@ pub(crate) async fn sharing_profiles(
     Ok(Json(profiles.into_iter().map(|profile| (profile.key.to_string(), profile.into())).collect()))
 }
 
-/// Sharing is not offered yet, so nothing can be shared by a profile.
+/// Not listed as a whole yet: trees and connections name their own.
 pub(crate) async fn no_sharing_profiles(_asked: Asked) -> Json<BTreeMap<String, SharingProfileShape>> {
     Json(BTreeMap::new())
 }

@@ -61,7 +61,8 @@ impl FromRequestParts<App> for Asked {
         let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let asked = Self { caller, path, query };
         let source = asked.path("ds");
-        if source == app.config.data_source {
+        // Whoever came by a link alone has nothing to do with accounts.
+        if source == app.config.data_source && asked.session.user.is_some() {
             return Ok(asked);
         }
         let name: String = source.chars().take(64).collect();

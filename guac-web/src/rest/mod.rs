@@ -8,6 +8,8 @@ mod history;
 mod schema;
 mod session;
 mod shapes;
+mod shared;
+mod sharing;
 mod streams;
 mod tokens;
 mod tunnels;
@@ -21,6 +23,8 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, delete, get, on, post, put};
 
+use crate::config::WebConfig;
+use crate::connect::shared_source;
 use crate::error::ApiError;
 use crate::state::App;
 
@@ -31,7 +35,8 @@ const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// All routes below `/api`.
-pub(crate) fn router() -> Router<App> {
+pub(crate) fn router(config: &WebConfig) -> Router<App> {
+    let shared = format!("/session/data/{}", shared_source(&config.data_source));
     Router::new()
         .route("/tokens", post(tokens::login))
         .route("/tokens/{token}", delete(tokens::revoke))
@@ -43,6 +48,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/session/tunnels/{uuid}/activeConnection", get(tunnels::active_connection))
         .route("/session/tunnels/{uuid}/activeConnection/connection", get(tunnels::connection))
         .route("/session/tunnels/{uuid}/activeConnection/connection/sharingProfiles", get(tunnels::sharing_profiles))
+        .route("/session/tunnels/{uuid}/activeConnection/sharingCredentials/{profile}", get(tunnels::share))
+        .nest(&shared, shared::router())
         .nest("/session/data/{ds}", data_source())
         .fallback(async || ApiError::not_found("Not found."))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
@@ -73,10 +80,13 @@ fn data_source() -> Router<App> {
         .route("/connections/{id}/history", get(connections::history))
         .route("/connections/{id}/sharingProfiles", get(connections::sharing_profiles))
         .route("/sharingProfiles", get(connections::no_sharing_profiles))
+        .route("/sharingProfiles/{id}", get(sharing::profile))
+        .route("/sharingProfiles/{id}/parameters", get(sharing::parameters))
         .route("/activeConnections", get(active::list).patch(active::patch))
         .route("/activeConnections/{id}", get(active::one).delete(active::end))
         .route("/activeConnections/{id}/connection", get(active::connection))
         .route("/activeConnections/{id}/connection/sharingProfiles", get(active::sharing_profiles))
+        .route("/activeConnections/{id}/sharingCredentials/{profile}", get(active::share))
         .route("/self", get(users::own))
         .route("/self/password", put(users::own_password))
         .route("/self/permissions", get(users::own_permissions))

@@ -10,6 +10,8 @@ use guac_auth_mysql::{
 use guac_tunnel::{Registry, TunnelInfo};
 use serde::Serialize;
 
+use crate::shares::Share;
+
 /// The group that has no row and everything in it.
 pub(crate) const ROOT: &str = "ROOT";
 
@@ -82,6 +84,22 @@ impl ConnectionShape {
             attributes,
             sharing_profiles: None,
             last_active: connection.last_active.map(millis),
+        }
+    }
+}
+
+impl ConnectionShape {
+    /// What a link leads to: the connection's name and protocol, under the link's key (T-070).
+    pub(crate) fn shared(share: &Share) -> Self {
+        Self {
+            name: share.connection.name.clone(),
+            identifier: share.key.expose().to_owned(),
+            parent_identifier: ROOT.to_owned(),
+            protocol: share.connection.protocol.clone(),
+            attributes: Attributes::new(),
+            active_connections: 0,
+            sharing_profiles: None,
+            last_active: None,
         }
     }
 }
@@ -165,6 +183,11 @@ impl GroupShape {
         }
     }
 
+    /// A root with these connections and nothing else.
+    pub(crate) fn of_connections(child_connections: Vec<ConnectionShape>) -> Self {
+        Self { child_connections, ..Self::root() }
+    }
+
     /// A tree, whose depth the store bounds.
     pub(crate) fn tree(tree: ConnectionTree, usage: &Usage) -> Self {
         let children = tree.groups.into_iter().map(|group| Self::tree(group, usage)).collect();
@@ -195,6 +218,11 @@ pub(crate) struct UserShape {
 }
 
 impl UserShape {
+    /// Somebody of whom nothing but a name is known, and often not even that.
+    pub(crate) fn anonymous(username: &str) -> Self {
+        Self { username: username.to_owned(), disabled: false, attributes: Attributes::new(), last_active: None }
+    }
+
     /// `restrictions`: whether the caller may see what limits the account (D-110).
     pub(crate) fn new(user: User, restrictions: bool) -> Self {
         let given = user.attributes;

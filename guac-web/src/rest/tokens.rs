@@ -18,7 +18,9 @@ use zeroize::Zeroizing;
 
 use crate::auth::{Proof, Session, Token, session_cookie};
 use crate::client::Client;
+use crate::connect::shared_source;
 use crate::error::{ApiError, Field};
+use crate::shares::ShareKey;
 use crate::state::App;
 
 /// Longest login form; real ones have some hundred bytes, single sign-on some thousand.
@@ -32,6 +34,8 @@ struct Form {
     token: Option<Token>,
     new_password: Option<SecretString>,
     confirmed_password: Option<SecretString>,
+    /// A link that was followed (T-067).
+    key: Option<ShareKey>,
 }
 
 impl Form {
@@ -43,6 +47,7 @@ impl Form {
                 "password" => form.password = Some(value.into_owned().into()),
                 "token" if !value.is_empty() => form.token = Some(Token::given(&value)),
                 "new-password" => form.new_password = Some(value.into_owned().into()),
+                "key" if !value.is_empty() => form.key = Some(ShareKey::given(&value)),
                 "confirm-new-password" => form.confirmed_password = Some(value.into_owned().into()),
                 _ => {}
             }
@@ -79,7 +84,7 @@ struct LoginShape<'a> {
     auth_token: &'a str,
     username: &'a str,
     data_source: &'a str,
-    available_data_sources: [&'a str; 1],
+    available_data_sources: &'a [&'a str],
 }
 
 /// `POST tokens`: with credentials a login; without, the question whether the login still lives.
@@ -99,35 +104,63 @@ pub(crate) async fn login(
     let token = form.token.take().or(proof.token);
     let known = token.as_ref().and_then(|token| app.sessions.find(token));
 
+    let cookie = proof.own_page.then_some(client.secure);
+    let share = form.key.take().filter(|key| app.shares.find(key).is_some());
     let (Some(username), Some(password)) = (form.username.take(), form.password.take()) else {
         // Cheap, for the stock page asks on every change of route.
-        let (Some(session), Some(token)) = (known, token) else {
-            return Err(ApiError::invalid_credentials());
+        let (session, token) = match known.zip(token) {
+            Some((session, token)) => (still_valid(&app, session).await?, token),
+            None if share.is_some() => begin_without_account(&app, &client)?,
+            None => return Err(ApiError::invalid_credentials()),
         };
-        if app.store.access(session.user.key, SystemTime::now()).await.is_err() {
-            app.end_session(session.key);
-            return Err(ApiError::invalid_credentials());
+        if let Some(key) = share {
+            session.add_share(key);
         }
-        return Ok(answer(&app, &session, &token, proof.own_page.then_some(client.secure)));
+        return Ok(answer(&app, &session, &token, cookie));
     };
-    if app.draining.is_cancelled() {
-        return Err(ApiError::busy("The server is about to restart."));
-    }
+    refuse_while_draining(&app)?;
     let user = authenticate(&app, &client, &username, &password, &form).await?;
-    let renewed = known.clone().filter(|known| known.user.key == user.key).zip(token);
+    let same = |known: &Arc<Session>| known.user.as_ref().is_some_and(|known| known.key == user.key);
+    let renewed = known.clone().filter(same).zip(token);
     let (token, session) = match renewed {
         Some((known, token)) => {
-            app.sessions.renew(&known, user, password);
-            (token, known)
+            let session = app.sessions.renew(&known, user, password);
+            (token, session)
         }
         None => begin(&app, &client, user, password).await?,
     };
+    if let Some(key) = share {
+        session.add_share(key);
+    }
     if let Some(other) = known.filter(|known| known.key != session.key && proof.own_page) {
         // The browser forgets the old cookie with this answer, so nobody could end that login any more.
         app.end_session(other.key);
     }
-    let cookie = proof.own_page.then_some(client.secure);
     Ok(answer(&app, &session, &token, cookie))
+}
+
+/// A login whose account may not be used any more ends with the question.
+async fn still_valid(app: &App, session: Arc<Session>) -> Result<Arc<Session>, ApiError> {
+    if let Some(user) = &session.user
+        && app.store.access(user.key, SystemTime::now()).await.is_err()
+    {
+        app.end_session(session.key);
+        return Err(ApiError::invalid_credentials());
+    }
+    Ok(session)
+}
+
+fn refuse_while_draining(app: &App) -> Result<(), ApiError> {
+    if app.draining.is_cancelled() { Err(ApiError::busy("The server is about to restart.")) } else { Ok(()) }
+}
+
+/// Lets somebody in who has a link and nothing else (T-069). There is no row of history: nobody logged in.
+fn begin_without_account(app: &App, client: &Client) -> Result<(Arc<Session>, Token), ApiError> {
+    refuse_while_draining(app)?;
+    let full = |_| ApiError::busy("There are as many logins as this server allows.");
+    let (token, session) = app.sessions.insert(None, SecretString::default(), None).map_err(full)?;
+    tracing::info!(peer = %client.address, "Login by a link began");
+    Ok((session, token))
 }
 
 async fn authenticate(
@@ -211,7 +244,7 @@ async fn begin(
             let begun = SystemTime::now();
             let opened = app.store.open_login_record(Some(user.key), &user.name, Some(&remote_host), begun).await;
             let done = match opened {
-                Ok(record) => match app.sessions.insert(user, password, Some(record.key)) {
+                Ok(record) => match app.sessions.insert(Some(user), password, Some(record.key)) {
                     Ok(entered) => Ok(entered),
                     Err(_) => {
                         app.close_login_record(record.key);
@@ -233,13 +266,19 @@ async fn begin(
 
 /// `cookie`: whether our own page gets one, and whether over TLS. A renewed login in a cookie keeps it.
 fn answer(app: &App, session: &Session, token: &Token, cookie: Option<bool>) -> Response {
-    let source = app.config.data_source.as_str();
+    let (own, shared) = (app.config.data_source.as_str(), shared_source(&app.config.data_source));
+    let shared = shared.as_str();
+    let sources: &[&str] = match (&session.user, session.shares().is_empty()) {
+        (None, _) => &[shared],
+        (Some(_), false) => &[own, shared],
+        (Some(_), true) => &[own],
+    };
     let hidden = cookie.is_some();
     let shape = LoginShape {
         auth_token: if hidden { "" } else { token.expose() },
-        username: &session.user.name,
-        data_source: source,
-        available_data_sources: [source],
+        username: session.username(),
+        data_source: sources.first().copied().unwrap_or(own),
+        available_data_sources: sources,
     };
     let mut response = Json(shape).into_response();
     if let Some(value) = cookie.and_then(|secure| session_cookie(token, secure)) {

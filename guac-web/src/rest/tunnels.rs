@@ -10,6 +10,7 @@ use guac_tunnel::TunnelInfo;
 use super::connections;
 use super::schema::{self, ProtocolShape};
 use super::shapes::{ActiveShape, ConnectionShape, SharingProfileShape};
+use super::sharing::{self, CredentialsShape};
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::state::App;
@@ -18,6 +19,13 @@ fn find(app: &App, caller: &Caller, uuid: &str) -> Result<TunnelInfo, ApiError> 
     let not_found = || ApiError::not_found("No such tunnel.");
     let uuid: TunnelUuid = uuid.parse().map_err(|_| not_found())?;
     app.registry.info(&uuid).filter(|tunnel| tunnel.owner == caller.session.key).ok_or_else(not_found)
+}
+
+/// As above, for what is told of the connection behind: of a session that somebody else shares, that is nothing.
+fn find_readable(app: &App, caller: &Caller, uuid: &str) -> Result<TunnelInfo, ApiError> {
+    let tunnel = find(app, caller, uuid)?;
+    let own = tunnel.data_source == app.config.data_source;
+    if own { Ok(tunnel) } else { Err(ApiError::not_found("No such active connection.")) }
 }
 
 pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Json<Vec<String>> {
@@ -39,7 +47,7 @@ pub(crate) async fn active_connection(
     caller: Caller,
     Path(uuid): Path<String>,
 ) -> Result<Json<ActiveShape>, ApiError> {
-    Ok(Json(ActiveShape::new(find(&app, &caller, &uuid)?, true)))
+    Ok(Json(ActiveShape::new(find_readable(&app, &caller, &uuid)?, true)))
 }
 
 pub(crate) async fn connection(
@@ -47,16 +55,26 @@ pub(crate) async fn connection(
     caller: Caller,
     Path(uuid): Path<String>,
 ) -> Result<Json<ConnectionShape>, ApiError> {
-    let tunnel = find(&app, &caller, &uuid)?;
+    let tunnel = find_readable(&app, &caller, &uuid)?;
     connections::load(&app, &caller, &tunnel.connection_identifier).await
 }
 
-/// None can be used before sharing is offered; an empty answer hides the menu.
+/// What the caller may share his session by; an empty answer hides the menu.
 pub(crate) async fn sharing_profiles(
     State(app): State<App>,
     caller: Caller,
     Path(uuid): Path<String>,
 ) -> Result<Json<BTreeMap<String, SharingProfileShape>>, ApiError> {
-    find(&app, &caller, &uuid)?;
-    Ok(Json(BTreeMap::new()))
+    let tunnel = find_readable(&app, &caller, &uuid)?;
+    Ok(Json(sharing::profiles_of(&app, &caller, &tunnel).await?))
+}
+
+/// A link to the session (T-058).
+pub(crate) async fn share(
+    State(app): State<App>,
+    caller: Caller,
+    Path((uuid, profile)): Path<(String, String)>,
+) -> Result<Json<CredentialsShape>, ApiError> {
+    let tunnel = find_readable(&app, &caller, &uuid)?;
+    sharing::share(&app, &caller, tunnel, &profile).await
 }

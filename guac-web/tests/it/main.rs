@@ -4,6 +4,7 @@
 mod login;
 mod pages;
 mod rest;
+mod sharing;
 mod streams;
 mod support;
 mod tunnels;

@@ -7,10 +7,13 @@ use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use guac_auth_mysql::{
     Access, ConnectionGroupAttributes, ConnectionGroupType, HistoryQuery, Holder, NewConnection, NewConnectionGroup,
-    ObjectPermission, Permission,
+    ObjectPermission, Permission, ProxyEncryption,
 };
 use guac_protocol::{Selection, Status};
+use guac_tunnel::{GuacdTls, GuacdVerify};
+use guac_web::WebConfig;
 use serde_json::json;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -20,7 +23,9 @@ use tower::ServiceExt as _;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::support::{ADMIN_PASSWORD, ANN_PASSWORD, PARAMETER, ScriptedHost, World, refusal, request, world};
+use crate::support::{
+    ADMIN_PASSWORD, ANN_PASSWORD, PARAMETER, ScriptedHost, World, refusal, request, world, world_with,
+};
 
 /// The application on a port of loopback.
 pub(crate) struct Served {
@@ -504,6 +509,72 @@ async fn a_connection_that_names_an_outside_guacd_goes_there() {
     guacd.join_all().await;
     let mut refused = websocket(&served, &query, &[]).await;
     assert_eq!(text(&mut refused).await, "close 1011 520");
+}
+
+#[tokio::test]
+async fn a_connection_that_asks_for_encryption_speaks_tls_to_its_guacd() {
+    // Another test of this process may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let tls = GuacdTls::new(GuacdVerify::System).unwrap();
+    let config = |tls| {
+        let mut config = WebConfig::default();
+        config.guacd_tls = tls;
+        config
+    };
+    for (encryption, tls, first, close) in [
+        (Some(ProxyEncryption::Ssl), Some(tls.clone()), &b"\x16\x03"[..], "close 1011 515"),
+        (None, Some(tls), b"6.", "close 1011 515"),
+        (Some(ProxyEncryption::Ssl), None, b"", "close 1011 512"),
+    ] {
+        let world = world_with(config(tls)).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut proxied = NewConnection::new("proxied", "ssh");
+        proxied.attributes.guacd_hostname = Some("127.0.0.1".into());
+        proxied.attributes.guacd_port = Some(listener.local_addr().unwrap().port());
+        proxied.attributes.guacd_encryption = encryption;
+        let proxied = world.store.create_connection(&Access::operator(), &proxied).await.unwrap();
+        let served = serve(&world).await;
+        let query = format!("token={}&{}", world.token_of("admin").await, query(proxied, "c"));
+        let mut socket = websocket(&served, &query, &[]).await;
+        if !first.is_empty() {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut said = [0; 2];
+            stream.read_exact(&mut said).await.unwrap();
+            assert_eq!(said, first);
+        }
+        assert_eq!(text(&mut socket).await, close);
+    }
+}
+
+#[tokio::test]
+async fn the_log_tells_who_used_what_and_for_how_long() {
+    let log = Log::default();
+    let writer = log.clone();
+    let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
+    let targets = Targets::new().with_target("guac_web", tracing::Level::INFO);
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer).with(targets));
+    let world = world().await;
+    let served = serve(&world).await;
+    let query = format!("token={}&{}", world.token_of("ann").await, query(world.shell, "c"));
+    let mut socket = websocket(&served, &query, &[]).await;
+    let uuid = uuid(&mut socket).await;
+    drop(world.host.session());
+    assert_eq!(text(&mut socket).await, "close 1000 0");
+    world.drain().await;
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let line = |what: &str| log.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {log}"));
+    let opened = line("Tunnel opened");
+    for part in [
+        format!("tunnel={uuid}"),
+        "username=\"ann\"".into(),
+        "kind=\"connection\"".into(),
+        format!("connection={}", world.shell),
+    ] {
+        assert!(opened.contains(&part), "{part}: {opened}");
+    }
+    let closed = line("Tunnel closed");
+    let (_, duration) = closed.split_once("duration_ms=").unwrap();
+    assert!(closed.contains(&uuid) && duration.trim().parse::<u128>().is_ok(), "{closed}");
 }
 
 #[tokio::test]
