@@ -7,6 +7,9 @@
 )]
 
 mod errors;
+#[path = "../../examples/login.rs"]
+#[expect(dead_code, reason = "an example's main is for those who run it")]
+mod example;
 mod files;
 mod scripted;
 mod ssh;

@@ -3,7 +3,7 @@
 use guac_client::{Button, Client, ConnectionRef, Event, Gateway, Guacd, Login, Options, Status};
 use testsuite::{ADMIN_PASSWORD, Home, PATIENCE, Sshd};
 
-use crate::{QUIET, open};
+use crate::{QUIET, example, open};
 
 /// Text of the terminal: marked with the mouse, which copies it. Again and again until it holds `text`.
 async fn reads(client: &Client, text: &str) -> String {
@@ -86,5 +86,19 @@ async fn a_connection_of_a_gateway_is_found_by_its_name_or_identifier_and_left_w
     client.wait_frame(0, PATIENCE).await.unwrap();
     client.close().await.unwrap();
     daemon.settles(&before);
+    daemon.stops_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_logs_in_and_sees_what_it_should() {
+    let (Some(sshd), Some(mut xvnc)) = (Sshd::start(), testsuite::Xvnc::start()) else { return };
+    xvnc.draw(1);
+    let home = Home::new();
+    let daemon = home.start();
+    let target = |protocol: &str| Guacd::open("127.0.0.1", daemon.guacd.port(), protocol);
+    let screen = example::calculate(target("ssh").params(sshd.command("bash --norc"))).await.unwrap();
+    assert!(screen.width() > 900);
+    let screen = example::look_around(target("vnc").params(xvnc.params(&[]))).await.unwrap();
+    assert_eq!(screen.size(), (640, 480));
     daemon.stops_clean();
 }
