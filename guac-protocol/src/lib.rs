@@ -1,29 +1,4 @@
-//! The Guacamole protocol without I/O.
-//!
-//! Bytes become borrowed [`Instruction`]s and typed instructions become bytes; handshakes of both sides are state
-//! machines; status codes, limits and identifiers have one definition. Nothing here opens a socket, reads a clock or
-//! spawns a task, so the same code serves a daemon, a gateway, a test and a Python binding.
-//!
-//! Lengths on the wire are **Unicode code points**, neither bytes nor UTF-16 units.
-//!
-//! ```
-//! use guac_protocol::{ClientInstruction, Decoder, Encode};
-//!
-//! let mut decoder = Decoder::new();
-//! decoder.feed("3.key,5.65293,1.1;".as_bytes())?;
-//! let instruction = decoder.next_instruction()?.expect("one whole instruction was fed");
-//! let typed = ClientInstruction::try_from(&instruction)?;
-//! assert_eq!(typed, ClientInstruction::Key { keysym: 65293, pressed: true });
-//!
-//! let mut out = Vec::new();
-//! typed.encode(&mut out);
-//! assert_eq!(out, b"3.key,5.65293,1.1;");
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # Specification
-//! Guacamole manual, "The Guacamole protocol" and "Protocol reference"; limits from guacd's
-//! `src/libguac/guacamole/parser-constants.h`.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 #![warn(clippy::indexing_slicing)]
 
