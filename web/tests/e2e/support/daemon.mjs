@@ -5,12 +5,14 @@ import { fileURLToPath } from "node:url";
 
 import { run, start, stop } from "./processes.mjs";
 
-const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
+export const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
 /** Pictures and logs of the last run. */
 export const RESULTS = join(ROOT, "web/test-results/");
 mkdirSync(RESULTS, { recursive: true });
 
-const BINARY = process.env.GUACD_LITE ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "debug/guacd-lite");
+/** What cargo has built. */
+export const BUILT = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "debug/");
+const BINARY = process.env.GUACD_LITE ?? join(BUILT, "guacd-lite");
 
 /** Settings in the environment of whoever runs the tests are not meant for the tests. */
 const ENV = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("GUACD_LITE")));
@@ -67,11 +69,12 @@ export class Daemon {
 
   /**
    * Runs `guacd-lite serve` until it is ready; after {@link kill} on the same port again.
+   * @param {{ guacd?: string }} options Where gateways may connect; nowhere if nothing is said.
    */
-  async serve() {
+  async serve({ guacd = "off" } = {}) {
     const listen = this.url === "" ? "127.0.0.1:0" : new URL(this.url).host;
-    const args = ["serve", "--data-dir", this.dataDir, "--web-listen", listen, "--guacd-listen", "off"];
-    await this.#start(args, ENV, /is ready: (\S+)/);
+    const args = ["serve", "--data-dir", this.dataDir, "--web-listen", listen, "--guacd-listen", guacd];
+    await this.#start(args, ENV, guacd === "off" ? /is ready: (\S+)/ : /is ready: (\S+)[^]*guacd protocol on \S+/);
   }
 
   /**
