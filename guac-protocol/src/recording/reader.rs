@@ -9,7 +9,7 @@ use crate::{DecodeError, Decoder, Instruction};
 const KEYFRAME_BYTES: u64 = 16_384;
 const KEYFRAME_INTERVAL_MS: u64 = 5_000;
 
-/// Keyframes that a reader remembers: three days at one in five seconds is more. Beyond that every other one is dropped
+/// Keyframes that a reader remembers: a day at one in five seconds. Beyond that every other one is dropped
 /// and the distance doubles.
 pub const MAX_KEYFRAMES: usize = 16_384;
 
