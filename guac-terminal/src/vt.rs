@@ -341,8 +341,17 @@ impl Feed<'_> {
             }
         }
         let tail = incomplete_tail(bytes);
-        let (whole, tail) = bytes.split_at(bytes.len() - tail);
+        let (mut whole, tail) = bytes.split_at(bytes.len() - tail);
+        // What begins a character right before another begins stays without an end, here as between two reads.
+        let mut broken = 0;
+        while !tail.is_empty() && incomplete_tail(whole) > 0 {
+            whole = whole.get(..whole.len() - incomplete_tail(whole)).unwrap_or_default();
+            broken += 1;
+        }
         self.put(whole);
+        for _ in 0..broken {
+            self.put("\u{FFFD}".as_bytes());
+        }
         for (place, byte) in self.partial.bytes.iter_mut().skip(self.partial.len).zip(tail) {
             *place = *byte;
             self.partial.len += 1;
