@@ -363,3 +363,27 @@ async fn giving_up_in_the_middle_leaves_nothing_behind() {
     person.write("exit\n").await;
     assert_eq!(person.end().await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes long unless it is built with optimisations"]
+async fn two_hundred_megabytes_go_both_ways_while_the_terminal_answers() {
+    let Some((sshd, root)) = machine() else { return };
+    let data = noise(200 << 20);
+    fs::write(root.join("big"), &data).unwrap();
+    let mut person = visit(&sshd, &root, &[]);
+    let (object, _) = person.file_system().await;
+    let start = std::time::Instant::now();
+    person.say(&["get", &object, "/big"]).await;
+    let (stream, _, _) = person.offered().await.unwrap();
+    person.take(&stream).await;
+    person.write("echo $((6*7))\n").await;
+    person.sees("\n42").await;
+    assert!(!person.files.whole.contains_key(&stream), "the terminal waited for the file");
+    assert!(person.taken(&stream).await == data);
+    let down = start.elapsed();
+    let start = std::time::Instant::now();
+    assert_eq!(person.put("/up", &data).await, 0);
+    let up = start.elapsed();
+    assert!(fs::read(root.join("up")).unwrap() == data);
+    eprintln!("200 MiB: {:.1} MB/s down, {:.1} MB/s up", 209.7 / down.as_secs_f64(), 209.7 / up.as_secs_f64());
+}
