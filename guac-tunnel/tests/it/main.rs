@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not tests themselves to the linter")]
 
+mod examples;
 mod guacd;
 mod http;
 mod intercept;
