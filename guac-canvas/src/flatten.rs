@@ -37,20 +37,9 @@ impl Canvas {
     /// As [`frame`](Self::frame), with the pointer where it is. A pointer whose picture the server never set is not
     /// drawn.
     pub fn frame_with_pointer(&mut self) -> Image {
-        let mut frame = self.frame();
+        let frame = self.frame();
         let Some((cursor, (x, y))) = self.cursor().zip(self.pointer()) else { return frame };
-        let (left, top) = (i64::from(x) - i64::from(cursor.hotspot_x), i64::from(y) - i64::from(cursor.hotspot_y));
-        let (width, height) = cursor.image.size();
-        let rect = Area::new(0, 0, width, height).moved(left, top).within(frame.width(), frame.height());
-        for y in rect.y..rect.bottom() {
-            let offset = |start: u32, of: i64| at(u32::try_from(i64::from(start) - of).unwrap_or_default());
-            let source = cursor.image.row(u32::try_from(i64::from(y) - top).unwrap_or_default());
-            let source = source.iter().skip(offset(rect.x, left));
-            for (target, source) in frame.row_mut(y, rect.x, rect.width).iter_mut().zip(source) {
-                *target = over_opaque(*target, *source, source[3].into());
-            }
-        }
-        frame
+        frame.with_overlay(&cursor.image, x.saturating_sub(cursor.hotspot_x), y.saturating_sub(cursor.hotspot_y))
     }
 
     /// Pixels of [`frame`](Self::frame), row by row, `0x00RRGGBB`.

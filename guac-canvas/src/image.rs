@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::composite::Pixel;
+use guac_protocol::Mask;
+
+use crate::composite::{Pixel, blend};
 use crate::decode::ImageDecoder;
-use crate::rect::{Rect, at};
+use crate::rect::{Area, Rect, at};
 use crate::{CanvasError, CanvasLimits, ImageFormat};
 
 /// A picture of row-major RGBA, eight bits each, the colours not premultiplied. Clones share the pixels.
@@ -128,6 +130,22 @@ impl Image {
             rgba.extend_from_slice(row.as_flattened());
         }
         Self::from_parts(rect.width, rect.height, rgba)
+    }
+
+    /// A copy with another picture drawn over it, by alpha, its corner at `(x, y)`; what is outside is cut off.
+    #[must_use]
+    pub fn with_overlay(&self, over: &Self, x: i32, y: i32) -> Self {
+        let mut all = self.clone();
+        let (left, top) = (i64::from(x), i64::from(y));
+        let rect = Area::new(0, 0, over.width, over.height).moved(left, top).within(self.width, self.height);
+        let inside = |at: u32, of: i64| u32::try_from(i64::from(at) - of).unwrap_or_default();
+        for y in rect.y..rect.bottom() {
+            let source = over.row(inside(y, top)).iter().skip(at(inside(rect.x, left)));
+            for (target, source) in all.row_mut(y, rect.x, rect.width).iter_mut().zip(source) {
+                *target = blend(*target, *source, Mask::OVER);
+            }
+        }
+        all
     }
 
     /// As a PNG file: without alpha if every pixel is opaque.

@@ -179,6 +179,22 @@ impl Client {
         self.picture("a picture", self.options.stall_timeout, 0).await
     }
 
+    /// As [`screenshot`](Self::screenshot), with the pointer drawn in where it was last moved to, by this client or, in a
+    /// shared session, by somebody else after that. A pointer whose picture the session never set is not drawn.
+    ///
+    /// # Errors
+    /// As [`screenshot`](Self::screenshot).
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn screenshot_with_pointer(&self) -> Result<Image, ClientError> {
+        let image = self.screenshot().await?;
+        let view = self.shared.view.borrow();
+        let Some((cursor, (x, y))) = view.cursor.as_ref().zip(view.pointer) else { return Ok(image) };
+        let (hotspot_x, hotspot_y) = cursor.hotspot();
+        Ok(image.with_overlay(cursor.image(), x.saturating_sub(hotspot_x), y.saturating_sub(hotspot_y)))
+    }
+
     /// A picture of which at least this frame is part.
     async fn picture(&self, what: &'static str, limit: Duration, frame: u64) -> Result<Image, ClientError> {
         let asked = |view: &crate::view::View| {
@@ -548,6 +564,11 @@ impl Client {
         let instruction = {
             let mut mouse = self.mouse.lock().unwrap_or_else(PoisonError::into_inner);
             change(&mut mouse);
+            // Servers tell only others of it.
+            self.shared.view.send_if_modified(|view| {
+                view.pointer = Some((mouse.x, mouse.y));
+                false
+            });
             ClientInstruction::Mouse { x: mouse.x, y: mouse.y, buttons: mouse.buttons }.to_bytes()
         };
         self.shared.say(instruction).await

@@ -225,8 +225,14 @@ impl Screen {
                 None
             }
             Ok(Change::Pointer) => {
-                let pointer = self.canvas.pointer();
-                self.shared.view.send_modify(|view| view.pointer = pointer);
+                let (pointer, cursor) = (self.canvas.pointer(), self.canvas.cursor().cloned());
+                self.shared.view.send_modify(|view| {
+                    // A new picture must not take the pointer back to where somebody else had it.
+                    if instruction.opcode() == "mouse" {
+                        view.pointer = pointer;
+                    }
+                    view.cursor = cursor;
+                });
                 None
             }
             Ok(Change::Resized { width_px, height_px }) => {

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use guac_canvas::Image;
+use guac_canvas::{Cursor, Image};
 use guac_protocol::{ObjectIndex, Status};
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::{Instant, timeout};
@@ -49,6 +49,7 @@ pub(crate) struct View {
     pub(crate) title: Option<Arc<str>>,
     pub(crate) clipboard: Option<Arc<str>>,
     pub(crate) pointer: Option<(i32, i32)>,
+    pub(crate) cursor: Option<Cursor>,
     pub(crate) filesystems: BTreeMap<ObjectIndex, Arc<str>>,
     pub(crate) parameters: BTreeMap<Arc<str>, Arc<str>>,
     /// Files that the server pushed so far.
@@ -87,6 +88,7 @@ impl Shared {
             title: None,
             clipboard: None,
             pointer: None,
+            cursor: None,
             filesystems: BTreeMap::new(),
             parameters: BTreeMap::new(),
             files: 0,

@@ -196,6 +196,14 @@ async fn frames_are_answered_once_and_parameters_notices_and_questions_are_told(
     assert_eq!(server.hear("sync").await, ["7"]);
     assert_eq!(server.hear("sync").await, ["9"]);
     assert_eq!((client.frame(), client.screenshot().await.unwrap().size()), (3, (4, 2)));
+    server.say("rect", &["-1", "0", "0", "2", "2"]).await;
+    server.say("cfill", &["14", "-1", "255", "0", "0", "255"]).await;
+    server.say("cursor", &["1", "1", "-1", "0", "0", "2", "2"]).await;
+    server.say("sync", &["11", "1"]).await;
+    assert_eq!(server.hear("sync").await, ["11"]);
+    client.mouse_move(4, 2).await.unwrap();
+    assert_eq!(client.screenshot_with_pointer().await.unwrap().pixel(3, 1), Some([255, 0, 0, 255]));
+    assert_eq!(client.screenshot().await.unwrap().pixel(3, 1), Some([0, 0, 0, 255]));
     server.say("argv", &["1", "text/plain", "font-size"]).await;
     server.blob(1, b"14").await;
     server.say("end", &["1"]).await;
