@@ -97,7 +97,12 @@ export class ApiClient {
 
   /** The protocol spoken by an open tunnel, with the forms of its parameters. */
   tunnelProtocol(tunnelId: string): Promise<Protocol> {
-    return this.request("GET", `session/tunnels/${encodeURIComponent(tunnelId)}/protocol`);
+    return this.tunnel(tunnelId, "protocol");
+  }
+
+  /** Something about an open tunnel of ours. */
+  tunnel<T>(tunnelId: string, path: string): Promise<T> {
+    return this.request("GET", `session/tunnels/${encodeURIComponent(tunnelId)}/${path}`);
   }
 
   private data<T>(dataSource: string, path: string, options: RequestOptions = {}, method = "GET"): Promise<T> {

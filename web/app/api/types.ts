@@ -89,3 +89,14 @@ export interface ErrorBody {
   expected?: Field[] | null;
   type?: string | null;
 }
+
+/** A way to share a connection. */
+export interface SharingProfile {
+  identifier: string;
+  name: string;
+}
+
+/** What a link to a session holds. */
+export interface ShareCredentials {
+  values: Record<string, string>;
+}
