@@ -12,6 +12,10 @@
 //! Every frame is encoded once and shared. A user who falls behind the ring loses his place and gets a snapshot; he is
 //! never skipped within a stream of instructions and never buffered without bound.
 //!
+//! Files go through bounded queues beside all that: [`Event::Download`] and [`Event::Upload`] give a backend the end of
+//! one, which it serves in a task of its own, while the session sends a blob per acknowledgement behind frames and
+//! input.
+//!
 //! ```
 //! use futures_util::future::BoxFuture;
 //! use guac_display::{Rect, Size, Surface};
