@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use guac_display::ImageSupport;
 use guac_protocol::{
-    ClientInfo, Encode as _, InstructionWriter, ProtocolVersion, Rest, ServerInstruction, Status, StreamIndex, UserId,
+    ClientInfo, Encode as _, ProtocolVersion, Rest, ServerInstruction, Status, StreamIndex, UserId, write_argv,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant};
@@ -25,7 +25,7 @@ use crate::{Params, SessionEnd};
 
 /// The stream of parameter values in the broadcast, odd because it belongs to everyone. It is written whole at once, so
 /// one index is enough; 1 is the images' and 3 the clipboard's.
-const ARGV_STREAM: StreamIndex = StreamIndex(5);
+pub(crate) const ARGV_STREAM: StreamIndex = StreamIndex(5);
 
 /// A user as the session knows him.
 #[derive(Debug)]
@@ -389,7 +389,7 @@ impl Core {
             ServerInstruction::Name { name }.encode(&mut out);
         }
         for (name, value) in &self.argv {
-            encode_argv(name, value, &mut out);
+            write_argv(&mut out, ARGV_STREAM, name, value);
         }
         out
     }
@@ -486,17 +486,4 @@ fn deliver(user: UserKey, is_owner: bool, collected: Collected) -> Event {
         Collected::Argv { name, value } => Event::Argv { user, is_owner, name, value },
         Collected::Pipe { name, data } => Event::Pipe { user, name, data },
     }
-}
-
-pub(crate) fn encode_argv(name: &str, value: &str, out: &mut Vec<u8>) {
-    let (stream, mimetype) = (ARGV_STREAM, "text/plain");
-    ServerInstruction::Argv { stream, mimetype, name }.encode(out);
-    write_blobs(stream, value.as_bytes(), guac_protocol::MAX_BLOB_BYTES, out);
-}
-
-pub(crate) fn write_blobs(stream: StreamIndex, data: &[u8], chunk: usize, out: &mut Vec<u8>) {
-    for chunk in data.chunks(chunk) {
-        InstructionWriter::new(out, "blob").arg(&stream).base64(chunk).end();
-    }
-    ServerInstruction::End { stream }.encode(out);
 }

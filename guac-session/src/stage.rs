@@ -1,11 +1,14 @@
 //! The running session: its picture next to its users.
 
 use guac_display::{Cursor, Display, FramePlan, ImageSupport, Picture};
-use guac_protocol::{ClientInfo, Encode as _, ObjectIndex, ProtocolVersion, Rest, ServerInstruction, StreamIndex};
+use guac_protocol::{
+    ClientInfo, Encode as _, ObjectIndex, ProtocolVersion, Rest, ServerInstruction, StreamIndex, write_argv,
+    write_clipboard,
+};
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
-use crate::core::{Core, InFlight, Snapshot, encode_argv, write_blobs};
+use crate::core::{ARGV_STREAM, Core, InFlight, Snapshot};
 use crate::input::Event;
 use crate::pace::{MIN_FRAME_INTERVAL, quality};
 use crate::requests::poll_files;
@@ -19,8 +22,6 @@ const INLINE_PX: usize = 16 * 1024;
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// Quiet after which what was sent with loss is sent again without.
 const REFINE_AFTER: Duration = Duration::from_millis(250);
-/// Raw bytes of one clipboard blob (P-125).
-const CLIPBOARD_BLOB_BYTES: usize = 4096;
 
 /// The clipboard's stream in the broadcast, odd because it belongs to everyone. It is written whole at once, so one
 /// index is enough; 1 is the images'.
@@ -100,8 +101,7 @@ impl<P: Picture> Stage<P> {
         }
         let (stream, mimetype) = (CLIPBOARD_STREAM, "text/plain");
         let mut out = Vec::with_capacity(text.len() * 2);
-        ServerInstruction::Clipboard { stream, mimetype }.encode(&mut out);
-        write_blobs(stream, text.as_bytes(), CLIPBOARD_BLOB_BYTES, &mut out);
+        write_clipboard(&mut out, stream, mimetype, text.as_bytes());
         if let Some(recorder) = &self.core.recorder {
             recorder.clipboard(mimetype, text.as_bytes());
         }
@@ -117,7 +117,7 @@ impl<P: Picture> Stage<P> {
     /// Tells everyone, and later joiners, the value of a parameter in force (P-129).
     pub fn publish_argv(&mut self, name: &'static str, value: &str) {
         let mut out = Vec::new();
-        encode_argv(name, value, &mut out);
+        write_argv(&mut out, ARGV_STREAM, name, value);
         self.core.publish(out);
         self.core.argv.insert(name, value.to_owned());
     }
