@@ -24,14 +24,10 @@ const app: AppState = {
 };
 
 app.login.beforeLeave = () => app.sessions.closeAll();
-// A link to somebody's session. Whoever has it is let in, so it leaves the address at once.
-const key = /^#\/?\?key=([\w-]+)$/.exec(location.hash)?.[1];
-if (key) {
-  history.replaceState(null, "", "#/");
-  void import("./state/visit").then(({ visit }) => visit(app, key));
-} else {
-  void app.login.check();
-}
+// A link to somebody's session.
+const key = /^#\/?\?key=(.+)/.exec(location.hash)?.[1];
+if (key) void import("./state/visit").then((part) => part.visit(app, key));
+else void app.login.check();
 
 const target = document.getElementById("app");
 if (target) mount(App, { target, props: { app } });

@@ -34,12 +34,6 @@ export class Navigation {
     }
   }
 
-  /** Shows a page that no address names, in place of the one that does. */
-  show(route: Route): void {
-    history.replaceState(null, "", "#/");
-    this.route = route;
-  }
-
   #read(): void {
     this.route = parseRoute(location.hash, this.#dataSource);
   }

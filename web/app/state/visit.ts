@@ -9,13 +9,15 @@ const SHARED = /-shared$/;
 
 /** Follows a link to a session that somebody shares: logs in by it if need be, and opens the picture. */
 export async function visit(app: AppState, key: string): Promise<void> {
+  // Whoever has the key is let in: it must not stay where others find it.
+  history.replaceState(null, "", "#/");
   await app.login.submit({ key });
   const { user } = app.login;
   const dataSource = user?.availableDataSources.find((name) => SHARED.test(name));
   const found = dataSource && (await app.api.connection(dataSource, key).catch(() => null));
   if (found) {
-    // The address stays bare: a key in the history would let in whoever finds it there.
-    app.nav.show({ page: "client", targets: [{ type: "c", id: key, dataSource }] });
+    // The only page that no address names.
+    app.nav.route = { page: "client", targets: [{ type: "c", id: key, dataSource }] };
     return;
   }
   // Without an answer from the gateway nothing is known about the link.

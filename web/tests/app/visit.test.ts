@@ -31,6 +31,7 @@ const refused = (): ApiError =>
 describe("a link to somebody's session", () => {
   it("logs in by its key and opens the picture, with the key in no address", async () => {
     const { app, api } = make(() => Promise.resolve(VISITOR));
+    location.hash = `#/?key=${KEY}`;
     await visit(app, KEY);
     expect(api.login).toHaveBeenCalledWith({ key: KEY });
     expect(app.nav.route).toEqual({
