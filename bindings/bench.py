@@ -20,13 +20,9 @@ Parser = Callable[[Sequence[bytes]], int]
 
 
 def ours(reads: Sequence[bytes]) -> int:
-    """Every instruction as an object, looking at nothing."""
+    """Every instruction as an object, looking at nothing: the way guapy is measured."""
     decoder = guac.Decoder()
-    count = 0
-    for read in reads:
-        for _ in decoder.feed(read):
-            count += 1
-    return count
+    return sum(len(decoder.feed(read)) for read in reads)
 
 
 def ours_opcodes(reads: Sequence[bytes]) -> int:

@@ -111,16 +111,20 @@ impl Decoder {
                 return Found { error: Some(error), ..found };
             }
         }
-        let fresh = bytes.get(start..).unwrap_or_default();
-        let ascii = fresh.is_ascii();
+        let ascii = bytes.get(start..).unwrap_or_default().is_ascii();
         let mut valid = bytes.len();
         let mut broken = None;
-        if let (false, Err(error)) = (ascii, checked(fresh)) {
-            valid = start + error.valid_up_to();
-            match error.error_len() {
-                // The start of a character whose rest is still to come.
-                None => self.cut = Cut::new(bytes.get(valid..).unwrap_or_default()),
-                Some(_) => broken = Some(DecodeError::NotUtf8 { offset: valid }),
+        if !ascii {
+            valid -= cut_len(bytes.get(start..).unwrap_or_default());
+            let whole = bytes.get(start..valid).unwrap_or_default();
+            let rest = bytes.get(valid..).unwrap_or_default();
+            // Only what some bytes could still complete is a character cut in two.
+            let may_come = checked(rest).map_or_else(|error| error.error_len().is_none(), |_| rest.is_empty());
+            if may_come && simdutf8::basic::from_utf8(whole).is_ok() {
+                self.cut = Cut::new(rest);
+            } else if let Err(error) = checked(bytes.get(start..).unwrap_or_default()) {
+                valid = start + error.valid_up_to();
+                broken = Some(DecodeError::NotUtf8 { offset: valid });
             }
         }
         let text = bytes.get(..valid).unwrap_or_default();
@@ -145,20 +149,32 @@ impl Decoder {
         ends: &[usize],
     ) -> PyResult<Bound<'py, PyList>> {
         let mut start = 0;
-        let list = PyList::empty(py);
-        let mut ends = ends.iter();
+        let mut spanning = None;
+        let mut own = ends;
         if !self.partial.is_empty()
-            && let Some(&end) = ends.next()
+            && let Some((&end, rest)) = ends.split_first()
         {
             let mut chunks = std::mem::take(&mut self.partial);
             chunks.push(chunk.clone().unbind());
-            list.append(Bound::new(py, Instruction::spanning(chunks, self.start, end))?)?;
+            spanning = Some(Instruction::spanning(chunks, self.start, end));
             start = end;
+            own = rest;
         }
-        for &end in ends {
-            list.append(Bound::new(py, Instruction::new(chunk.clone().unbind(), start, end))?)?;
-            start = end;
-        }
+        let list = match (spanning, own) {
+            (None, []) => PyList::empty(py),
+            (Some(first), []) => PyList::new(py, [Bound::new(py, first)?])?,
+            (first, own) => {
+                let mut at = start;
+                let views = own.iter().map(|&end| {
+                    let view = Instruction::new(chunk.clone().unbind(), at, end);
+                    at = end;
+                    view
+                });
+                let list = PyList::new(py, first.into_iter().chain(views))?;
+                start = own.last().copied().unwrap_or(start);
+                list
+            }
+        };
         if start < chunk.as_bytes().len() {
             if self.partial.is_empty() {
                 self.start = start;
@@ -205,6 +221,21 @@ impl Cut {
             _ => Ok(taken),
         }
     }
+}
+
+/// How many bytes at the end are the start of a character whose rest is still to come.
+fn cut_len(bytes: &[u8]) -> usize {
+    for (behind, &byte) in bytes.iter().rev().take(3).enumerate() {
+        let needed = match byte {
+            0xF0.. => 4,
+            0xE0.. => 3,
+            0xC0.. => 2,
+            0x80.. => continue,
+            _ => return 0,
+        };
+        return if needed > behind + 1 { behind + 1 } else { 0 };
+    }
+    0
 }
 
 /// Whether this is UTF-8, and if not, where it stops to be.

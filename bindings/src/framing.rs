@@ -8,6 +8,9 @@ const MAX_LENGTH_DIGITS: usize = 5;
 /// Bytes that are counted at once where an element has more characters than that to go.
 const BLOCK_BYTES: usize = 64;
 
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+
 /// What comes next in the instruction in progress.
 #[derive(Debug)]
 enum Expect {
@@ -146,14 +149,31 @@ pub(crate) fn elements(text: &str) -> impl Iterator<Item = &str> {
 fn skip(text: &[u8], mut at: usize, missing: &mut usize) -> usize {
     let block = |at: usize| text.get(at..).and_then(<[u8]>::first_chunk::<BLOCK_BYTES>);
     while let (true, Some(block)) = (*missing > BLOCK_BYTES, block(at)) {
-        // At most 64, so a byte can count them.
+        // At most 64, so a byte can count them, and wrapping saves the check that keeps the loop from being a vector's.
         let found = block.iter().fold(0_u8, |found, &byte| found.wrapping_add(u8::from(is_first_byte(byte))));
         *missing = missing.saturating_sub(usize::from(found));
         at += BLOCK_BYTES;
     }
-    let word = |at: usize| text.get(at..).and_then(<[u8]>::first_chunk::<8>);
-    while let (true, Some(&word)) = (*missing > 8, word(at)) {
-        *missing = missing.saturating_sub(first_bytes(u64::from_le_bytes(word)));
+    while let Some(&word) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(word);
+        if *missing < 8 && (word & HIGH_BITS) << (8 * (8 - (*missing).max(1))) == 0 {
+            // Short and ASCII, as opcodes, numbers and types are.
+            at += *missing;
+            *missing = 0;
+            return at;
+        }
+        // The high bit of every byte that starts a character: all whose top bits are not `10`.
+        let mut firsts = (!word | word << 1) & HIGH_BITS;
+        let found = usize::from((firsts >> 7).wrapping_mul(LOW_BITS).to_le_bytes()[7]);
+        if found > *missing {
+            // The first byte after the last character is in this word.
+            for _ in 0..*missing {
+                firsts &= firsts - 1;
+            }
+            *missing = 0;
+            return at + usize::from(firsts.trailing_zeros().to_le_bytes()[0] / 8);
+        }
+        *missing -= found;
         at += 8;
     }
     while let Some(&byte) = text.get(at) {
@@ -166,14 +186,6 @@ fn skip(text: &[u8], mut at: usize, missing: &mut usize) -> usize {
         at += 1;
     }
     at
-}
-
-/// How many of a word's eight bytes start a character: all whose top bits are not `10`.
-fn first_bytes(word: u64) -> usize {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    let continuing = (word >> 7) & !(word >> 6) & LOW;
-    // The top byte of this product is the sum of all bytes, at most 8.
-    8 - usize::from(continuing.wrapping_mul(LOW).to_be_bytes()[0])
 }
 
 /// Whether a byte starts a character, that is, is no UTF-8 continuation byte.

@@ -12,7 +12,7 @@ import guac
 import numpy
 import PIL.Image
 import pytest
-from servers import ADMIN_PASSWORD, Daemon, Desktop, Sshd, free_port
+from servers import ADMIN_PASSWORD, Daemon, Desktop, Sshd, free_port, wait_until
 
 BLUE = (0x20, 0x40, 0x80)
 
@@ -162,12 +162,14 @@ def test_files_go_both_ways(daemon: Daemon, sshd: Sshd, tmp_path: Path) -> None:
     params = {**sshd.params, "command": "sh", "enable-sftp": "true", "sftp-root-directory": str(sshd.home)}
     with guac.connect("ssh", params, port=daemon.port) as session:
         assert session.upload(data, "/sent.bin") == len(data)
-        assert (sshd.home / "sent.bin").read_bytes() == data
+        # The protocol has no answer to the end of a file: its last bytes may still be on their way.
+        wait_until("the whole file", lambda: (sshd.home / "sent.bin").read_bytes() == data)
         assert session.read_file("/sent.bin") == data
         local = tmp_path / "fetched.bin"
         assert session.download("/sent.bin", local) == len(data)
         assert local.read_bytes() == data
         assert session.upload(local, "/again.bin") == len(data)
+        wait_until("the copy", lambda: (sshd.home / "again.bin").read_bytes() == data)
         assert [entry.name for entry in session.list_files() if not entry.is_directory] == ["again.bin", "sent.bin"]
         with pytest.raises(guac.LocalError):
             session.upload(tmp_path / "missing", "/missing")

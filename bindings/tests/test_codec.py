@@ -7,7 +7,7 @@ import pickle
 
 import guac
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
@@ -45,6 +45,8 @@ def test_bytes_one_at_a_time_give_the_same_instructions(instructions: list[list[
 
 
 @given(st.binary(max_size=300), st.integers(0, 300))
+@example(b"\xf5", 1)
+@example(b"1.\xe0\x80", 3)
 def test_any_bytes_give_the_same_instructions_and_error_whatever_the_split(data: bytes, cut: int) -> None:
     def outcome(*chunks: bytes) -> tuple[list[guac.Instruction], guac.Status | None]:
         decoder, found = guac.Decoder(), []
@@ -56,6 +58,13 @@ def test_any_bytes_give_the_same_instructions_and_error_whatever_the_split(data:
         return found, None
 
     assert outcome(data) == outcome(data[:cut], data[cut:])
+
+
+@given(TEXT)
+def test_text_is_measured_right_wherever_it_stands(text: str) -> None:
+    for before in range(9):
+        stream = guac.encode("x" * before, text, "end")
+        assert [list(found) for found in guac.parse(stream)] == [["x" * before, text, "end"]]
 
 
 def test_lengths_are_code_points() -> None:
