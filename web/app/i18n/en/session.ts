@@ -13,6 +13,10 @@ export const session = {
   "bar.panel": "Panel",
   "bar.home": "Home, leave the session open",
   "bar.disconnect": "Disconnect",
+  "bar.people": "{count, plural, one {# other} other {# others}}",
+  "bar.people.somebody": "Somebody",
+  "bar.people.joined": "{person} joined {name}.",
+  "bar.people.left": "{person} left {name}.",
   "keys.send": "Send {keys}",
 
   "panel.label": "Panel",
