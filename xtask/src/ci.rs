@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::shell::{self, has, run_and_read};
-use crate::{compat, layers, setup};
+use crate::{compat, layers, python, setup};
 
 /// Tests passed and failed.
 #[derive(Default, Debug, PartialEq, Eq)]
@@ -46,6 +46,9 @@ pub(crate) fn run() -> Result<()> {
         let line = ["test", "--workspace", "--locked", "--no-fail-fast"];
         count.add("cargo test", &run_and_read(".", "cargo", &line)?, libtest);
     }
+
+    step("the Python package");
+    count.add("pytest", &python::test()?, pytest);
 
     step("the whole system in a browser");
     count.add("browser tests", &run_and_read("web", "npm", &["run", "e2e"])?, node);
@@ -109,6 +112,16 @@ fn vitest(output: &str) -> Count {
     sum(&without_colours(output), |line| line.trim_start().starts_with("Tests "), "passed", "failed")
 }
 
+/// `2 failed, 66 passed, 1 error in 44.33s`, between `=` or bare
+fn pytest(output: &str) -> Count {
+    let plain = without_colours(output);
+    let summary =
+        |line: &&str| line.contains(" in ") && [" passed", " failed", " error"].iter().any(|word| line.contains(word));
+    let Some(line) = plain.lines().rfind(summary) else { return Count::default() };
+    let failed = ["failed", "error", "errors"].iter().map(|word| number_before(line, word)).sum();
+    Count { passed: number_before(line, "passed"), failed }
+}
+
 /// `# pass 12` and `# fail 0`, or with an information sign instead of the hash.
 fn node(output: &str) -> Count {
     let mut count = Count::default();
@@ -150,6 +163,11 @@ mod tests {
         );
         assert_eq!(
             vitest("\u{1b}[2m      Tests \u{1b}[22m \u{1b}[1m\u{1b}[32m68 passed\u{1b}[39m (68)"),
+            Count { passed: 68, failed: 0 }
+        );
+        assert_eq!(pytest("...F [100%]\n2 failed, 66 passed, 1 error in 44.33s\n"), Count { passed: 66, failed: 3 });
+        assert_eq!(
+            pytest("\u{1b}[32m==== \u{1b}[1m68 passed\u{1b}[0m in 2.31s ====\n"),
             Count { passed: 68, failed: 0 }
         );
         assert_eq!(node("# tests 13\n# pass 12\n# fail 1\n"), Count { passed: 12, failed: 1 });

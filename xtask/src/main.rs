@@ -4,6 +4,7 @@
 mod ci;
 mod compat;
 mod layers;
+mod python;
 mod setup;
 mod shell;
 
@@ -17,6 +18,7 @@ const HELP: &str = "cargo xtask COMMAND
   test          everything: set up, build, lint, all tests, real servers included
   ci            the same; what CI runs
   web           install and build the web app only
+  python        build, check and test the Python package only
   layers        check which crate depends on which
   compat        check docs/compat: every named test exists; counts per page";
 
@@ -38,6 +40,7 @@ fn run(command: &str, arguments: &[String]) -> Result<()> {
         "demo" => setup::demo(arguments),
         "test" | "ci" => ci::run(),
         "web" => setup::web(),
+        "python" => python::only(),
         "layers" => layers::check(),
         "compat" => compat::check(),
         "help" | "--help" | "" => {
