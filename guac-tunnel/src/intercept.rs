@@ -385,7 +385,7 @@ pub(crate) fn upgrade(shared: &Weak<Shared>) -> Option<Arc<Shared>> {
 }
 
 #[cfg(test)]
-#[cfg(loom)]
+#[cfg(feature = "_loom")]
 mod model {
     use std::sync::atomic::AtomicUsize;
 

@@ -226,7 +226,7 @@ impl Drop for Registration {
 }
 
 #[cfg(test)]
-#[cfg(not(loom))]
+#[cfg(not(feature = "_loom"))]
 mod tests {
     use super::*;
 
@@ -284,5 +284,78 @@ mod tests {
         assert!(registry.insert(info(1, 1)).is_err());
         let _second = registry.insert(info(2, 1)).unwrap();
         assert!(registry.insert(info(3, 1)).is_err());
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "_loom")]
+mod model {
+    use super::*;
+
+    fn info(number: u8) -> TunnelInfo {
+        TunnelInfo {
+            uuid: TunnelUuid::from_random([number; 16]),
+            owner: OwnerKey([1; 32]),
+            data_source: String::new(),
+            connection_identifier: String::new(),
+            protocol: String::new(),
+            connection_id: ConnectionId::from_random([number; 16]),
+            joined: false,
+            start: SystemTime::UNIX_EPOCH,
+            remote_host: None,
+            username: String::new(),
+        }
+    }
+
+    #[test]
+    fn an_order_that_found_its_tunnel_is_always_heard() {
+        loom::model(|| {
+            let registry = Registry::new(1);
+            let place = registry.insert(info(1)).expect("there is room");
+            let (orders, uuid) = (registry.clone(), place.uuid().clone());
+            let other = loom::thread::spawn(move || assert!(orders.stop(&uuid, Status::SessionClosed)));
+            let heard = loom::future::block_on(place.stopped());
+            other.join().expect("no panic");
+            assert_eq!(heard, Status::SessionClosed);
+        });
+    }
+
+    #[test]
+    fn a_place_is_given_up_once_whoever_looks_on() {
+        loom::model(|| {
+            let registry = Registry::new(1);
+            let place = registry.insert(info(1)).expect("there is room");
+            let (orders, uuid) = (registry.clone(), place.uuid().clone());
+            let other = loom::thread::spawn(move || {
+                let found = orders.info(&uuid).is_some();
+                let stopped = orders.stop(&uuid, Status::SessionClosed);
+                assert!(found || !stopped, "what was gone does not come back");
+                let _ = orders.stop_owned_by(OwnerKey([1; 32]), Status::ServerBusy);
+            });
+            drop(place);
+            let second = registry.insert(info(2)).expect("the place is free again");
+            other.join().expect("no panic");
+            assert_eq!(registry.count(), 1);
+            drop(second);
+            assert_eq!(registry.count(), 0);
+        });
+    }
+
+    #[test]
+    fn two_that_want_the_last_place_never_both_get_it() {
+        loom::model(|| {
+            let registry = Registry::new(1);
+            let rival = registry.clone();
+            let other = loom::thread::spawn(move || {
+                rival.insert(info(2)).is_ok_and(|place| {
+                    std::mem::forget(place);
+                    true
+                })
+            });
+            let first = registry.insert(info(1)).map(std::mem::forget).is_ok();
+            let second = other.join().expect("no panic");
+            assert!(first != second);
+            assert_eq!(registry.count(), 1);
+        });
     }
 }

@@ -1,9 +1,11 @@
-//! Locks and flags whose interleavings a model checker can go through (`--cfg loom`); the standard ones otherwise.
+//! Locks and flags whose interleavings a model checker goes through; the standard ones otherwise.
+//!
+//! The models, beside what they check, run by `cargo test -p guac-tunnel --lib --features _loom model::`.
 
-#[cfg(not(loom))]
+#[cfg(not(feature = "_loom"))]
 pub(crate) use std::sync::{Mutex, MutexGuard, atomic::AtomicBool};
 
-#[cfg(loom)]
+#[cfg(feature = "_loom")]
 pub(crate) use loom::sync::{Mutex, MutexGuard, atomic::AtomicBool};
 
 use std::sync::PoisonError;

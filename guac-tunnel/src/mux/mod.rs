@@ -391,5 +391,5 @@ fn needle(prefix: &str, stream: StreamIndex, last: char) -> Box<[u8]> {
 }
 
 #[cfg(test)]
-#[cfg(not(loom))]
+#[cfg(not(feature = "_loom"))]
 mod tests;
