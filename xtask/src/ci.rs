@@ -36,6 +36,12 @@ pub(crate) fn run() -> Result<()> {
     step("lints");
     shell::run(".", "cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"])?;
 
+    step("optional features of the protocol");
+    let features = ["--package", "guac-protocol", "--all-features", "--locked"];
+    let lints = [&["clippy", "--all-targets"], &features[..], &["--", "--deny", "warnings"]].concat();
+    shell::run(".", "cargo", &lints)?;
+    count.add("tests of features", &run_and_read(".", "cargo", &[&["test"], &features[..]].concat())?, libtest);
+
     step("tests of the crates, real servers included");
     shell::run(".", "cargo", &["build", "--package", "guacd-lite", "--locked"])?;
     if has("cargo-nextest") {
