@@ -7,6 +7,7 @@ mod crash;
 mod database;
 mod differential;
 mod failures;
+mod files;
 mod hostile;
 mod operation;
 mod secrets;
