@@ -98,9 +98,9 @@ impl Parser {
 
     /// All whole instructions of the window, one after the other.
     pub fn instructions<'p, 'w>(&'p mut self, window: &'w [u8]) -> Instructions<'p, 'w> {
-        let run_at = self.valid;
-        let run = if window.len() > self.seen { self.check(window) } else { "" };
-        Instructions { parser: self, window, at: 0, run, run_at: if run.is_empty() { 0 } else { run_at } }
+        let late_at = self.valid;
+        let late = if window.len() > self.seen { self.check(window) } else { "" };
+        Instructions { parser: self, window, at: 0, run: "", late, late_at }
     }
 
     /// Checks what is new in the window. Returns it as text if it was not plain ASCII, for which it had to be read
@@ -167,9 +167,12 @@ pub struct Instructions<'p, 'w> {
     parser: &'p mut Parser,
     window: &'w [u8],
     at: usize,
-    /// A stretch of the window as text, from `run_at` on, so that short instructions need not each be read as text.
+    /// A stretch of the window as text, from `at` on, so that short instructions need not each be read as text.
     run: &'w str,
-    run_at: usize,
+    /// All of the window from `late_at` on as text, where checking it made it that. It becomes the run when `at` gets
+    /// there.
+    late: &'w str,
+    late_at: usize,
 }
 
 impl Instructions<'_, '_> {
@@ -188,31 +191,36 @@ impl Instructions<'_, '_> {
     pub fn next_instruction(&mut self) -> Result<Option<Instruction<'_>>, DecodeError> {
         let rest = self.window.get(self.at..).unwrap_or_default();
         let Some(len) = self.parser.step(rest)? else { return Ok(None) };
-        let start = self.at;
         self.at += len;
-        let known = start.checked_sub(self.run_at).and_then(|from| self.run.get(from..from + len));
-        let text = match known {
-            Some(text) => text,
-            None => self.text(rest, start, len)?,
+        let text = match self.run.split_at_checked(len) {
+            Some((text, run)) => {
+                self.run = run;
+                text
+            }
+            None => self.text(rest, len)?,
         };
         Ok(Some(Instruction::new(text, self.parser.scanner.spans())))
     }
 }
 
 impl<'w> Instructions<'_, 'w> {
-    /// Reads the instruction at the front of `rest` as text: by itself if it is long or began in an earlier window,
-    /// together with those behind it otherwise.
-    fn text(&mut self, rest: &'w [u8], start: usize, len: usize) -> Result<&'w str, DecodeError> {
-        if len >= RUN_BYTES || start < self.run_at {
+    /// Reads the instruction of `len` bytes at the front of `rest` as text: by itself if it is long or began in an
+    /// earlier window, together with those behind it otherwise.
+    #[cold]
+    fn text(&mut self, rest: &'w [u8], len: usize) -> Result<&'w str, DecodeError> {
+        let late = self.at.checked_sub(self.late_at).and_then(|from| std::mem::take(&mut self.late).get(from..));
+        self.run = late.unwrap_or_default();
+        if late.is_some() || len >= RUN_BYTES {
             return self.parser.text(rest, len);
         }
         let mut end = RUN_BYTES.min(len + self.parser.valid);
         while end > len && rest.get(end).is_some_and(|byte| byte & 0xC0 == 0x80) {
             end -= 1;
         }
-        self.run = self.parser.text(rest, end)?;
-        self.run_at = start;
-        self.run.get(..len).ok_or(DecodeError::NotUtf8 { offset: 0 })
+        let run = self.parser.text(rest, end)?;
+        let (text, run) = run.split_at_checked(len).ok_or(DecodeError::NotUtf8 { offset: 0 })?;
+        self.run = run;
+        Ok(text)
     }
 }
 

@@ -54,7 +54,8 @@ impl Scanner {
         let text = checked.get(..MAX_INSTRUCTION_BYTES).unwrap_or(checked);
         let (mut count, mut next) = (self.count, self.next);
         while let Some((length, value)) = length_prefix(text, next)? {
-            let end = if value >= self.mixed_to { value + length } else { skip_code_points(text, value, length) };
+            let end =
+                if value >= self.mixed_to { value.wrapping_add(length) } else { skip_code_points(text, value, length) };
             let Some(&terminator) = text.get(end) else { break };
             let Some(slot) = self.spans.get_mut(count) else {
                 return Err(DecodeError::TooManyElements { limit: MAX_ELEMENTS });
@@ -62,7 +63,7 @@ impl Scanner {
             *slot = span(value, end);
             count += 1;
             match terminator {
-                b',' => next = end + 1,
+                b',' => next = end.wrapping_add(1),
                 b';' => {
                     self.found = count;
                     self.count = 0;
@@ -93,14 +94,16 @@ fn span(start: usize, end: usize) -> Span {
 #[inline(always)]
 fn length_prefix(text: &[u8], at: usize) -> Result<Option<(usize, usize)>, DecodeError> {
     if let Some(&[first, second, third]) = text.get(at..).and_then(<[u8]>::first_chunk) {
-        let tens = first.wrapping_sub(b'0');
-        let ones = second.wrapping_sub(b'0');
+        // Nothing here can overflow: the window ends long before that.
+        // Branches, not selections: a guess of the length lets the search for the next element begin at once.
+        let tens = usize::from(first.wrapping_sub(b'0'));
+        let ones = usize::from(second.wrapping_sub(b'0'));
         if tens < 10 {
             if second == b'.' {
-                return Ok(Some((usize::from(tens), at + 2)));
+                return Ok(Some((tens, at.wrapping_add(2))));
             }
             if ones < 10 && third == b'.' {
-                return Ok(Some((usize::from(tens * 10 + ones), at + 3)));
+                return Ok(Some((tens.wrapping_mul(10).wrapping_add(ones), at.wrapping_add(3))));
             }
         }
     }
@@ -130,21 +133,22 @@ fn long_length_prefix(text: &[u8], at: usize) -> Result<Option<(usize, usize)>, 
 /// Where `missing` code points from `at` on end, or past the end of `text` if it is too short. `text` is valid UTF-8
 /// and `at` a boundary in it.
 ///
-/// A block of as many bytes as code points are missing cannot pass the end of the element, so that blocks are counted
-/// whole, and every byte once.
+/// Blocks are counted whole for as long as they do not hold more than is missing, large ones first, so that text of
+/// three bytes a character is not walked through in small steps.
 fn skip_code_points(text: &[u8], mut at: usize, mut missing: usize) -> usize {
-    while missing >= BLOCK {
-        let Some(block) = text.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) else { break };
-        at += BLOCK;
-        missing -= code_points(block);
+    if missing < 8
+        && let Some(&word) = text.get(at..).and_then(<[u8]>::first_chunk::<8>)
+        && (u64::from_le_bytes(word) & HIGH_BITS) << (8 * (8 - missing.max(1))) == 0
+    {
+        // Short and ASCII, as opcodes, numbers and mimetypes are.
+        return at + missing;
     }
+    if missing >= BLOCK / 3 {
+        skip_blocks::<BLOCK>(text, &mut at, &mut missing);
+    }
+    skip_blocks::<16>(text, &mut at, &mut missing);
     while let Some(&word) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(word);
-        if missing < 8 && (word & HIGH_BITS) << (8 * (8 - missing.max(1))) == 0 {
-            // Short and ASCII, as opcodes, numbers and mimetypes are.
-            return at + missing;
-        }
-        let mut firsts = first_bytes(word);
+        let mut firsts = first_bytes(u64::from_le_bytes(word));
         let count = usize::from((firsts >> 7).wrapping_mul(LOW_BITS).to_le_bytes()[7]);
         if count > missing {
             for _ in 0..missing {
@@ -166,6 +170,19 @@ fn skip_code_points(text: &[u8], mut at: usize, mut missing: usize) -> usize {
     text.len()
 }
 
+/// Passes blocks of `N` bytes until one starts more code points than are missing.
+#[inline(always)]
+fn skip_blocks<const N: usize>(text: &[u8], at: &mut usize, missing: &mut usize) {
+    while let Some(block) = text.get(*at..).and_then(<[u8]>::first_chunk::<N>) {
+        let count = code_points(block);
+        if count > *missing {
+            return;
+        }
+        *missing -= count;
+        *at += N;
+    }
+}
+
 /// Bytes counted at a time in long text: as many as four SSE2 or two NEON-pair registers hold.
 const BLOCK: usize = 64;
 
@@ -174,9 +191,9 @@ const LOW_BITS: u64 = 0x0101_0101_0101_0101;
 
 /// Code points that start in the block.
 #[inline]
-fn code_points(block: &[u8; BLOCK]) -> usize {
-    // At most 64, so that bytes can add up, sixteen at a time.
-    usize::from(block.iter().map(|&byte| u8::from(is_first_byte(byte))).sum::<u8>())
+fn code_points<const N: usize>(block: &[u8; N]) -> usize {
+    // At most 64, so that bytes can add up, sixteen at a time: wrapping, for a check of each sum would keep it scalar.
+    usize::from(block.iter().fold(0_u8, |sum, &byte| sum.wrapping_add(u8::from(is_first_byte(byte)))))
 }
 
 /// The high bit of every byte that starts a code point.
