@@ -226,7 +226,7 @@ impl<'w> Instructions<'_, 'w> {
 
 /// Bytes of a window read as text at once: long enough that the check costs nothing per instruction, short enough that
 /// little is read twice when an instruction of a whole window follows.
-const RUN_BYTES: usize = 1024;
+const RUN_BYTES: usize = 2048;
 
 /// Byte ranges of an instruction's elements, the opcode first, relative to the instruction's first byte.
 #[derive(Debug, Clone)]
