@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use guac_protocol::{
-    DecodeError, Decoder, Encode as _, InstructionWriter, OwnedInstruction, Parser, ServerInstruction, StreamIndex, append_base64,
+    DecodeError, Decoder, Encode as _, InstructionWriter, OwnedInstruction, Parser, ServerInstruction, StreamIndex,
+    append_base64,
 };
 
 /// Bytes per read: what a peer's socket gives at a time.

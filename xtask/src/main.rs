@@ -19,6 +19,7 @@ const HELP: &str = "cargo xtask COMMAND
   ci            the same; what CI runs
   web           install and build the web app only
   python        build, check and test the Python package only
+  bench [ARGS]  measure the codec beside its peers and print a table; `bench --help` tells more
   layers        check which crate depends on which
   compat        check docs/compat: every named test exists; counts per page";
 
@@ -41,6 +42,7 @@ fn run(command: &str, arguments: &[String]) -> Result<()> {
         "test" | "ci" => ci::run(),
         "web" => setup::web(),
         "python" => python::only(),
+        "bench" => bench(arguments),
         "layers" => layers::check(),
         "compat" => compat::check(),
         "help" | "--help" | "" => {
@@ -49,4 +51,11 @@ fn run(command: &str, arguments: &[String]) -> Result<()> {
         }
         unknown => bail!("unknown command \"{unknown}\"\n\n{HELP}"),
     }
+}
+
+/// The comparison of `benches`, which is worth nothing without optimisation.
+fn bench(arguments: &[String]) -> Result<()> {
+    let line = ["run", "--quiet", "--release", "--locked", "--package", "benches", "--bin", "peers", "--"];
+    let line: Vec<&str> = line.into_iter().chain(arguments.iter().map(String::as_str)).collect();
+    shell::run(".", "cargo", &line)
 }

@@ -7,7 +7,8 @@ use std::process::Command;
 const DRIVERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
 
 /// Files of libguac that its parser and writer consist of.
-const LIBGUAC_FILES: &str = "parser socket socket-fd protocol unicode mem error timestamp proctitle wait-fd string palette";
+const LIBGUAC_FILES: &str =
+    "parser socket socket-fd protocol unicode mem error timestamp proctitle wait-fd string palette";
 
 /// What is there.
 pub(super) struct Peers {
@@ -34,15 +35,24 @@ impl Peers {
     }
 }
 
+/// Compiles the parser and writer into a shared library with the flags of libguac's own build, and our driver to it.
 fn compile(out: &Path, sources: &Path) -> Option<String> {
+    let library = out.join("libguac-peer.so");
     let program = out.join("libguac");
     let directory = sources.join("src/libguac");
-    let mut command = Command::new("cc");
-    command.args(["-O2", "-DHAVE_LIBPTHREAD", "-DHAVE_CLOCK_GETTIME", "-DHAVE_NANOSLEEP", "-DHAVE_POLL", "-w"]);
-    command.arg(format!("-I{}", directory.display())).args(flags("--cflags")).arg(format!("{DRIVERS}/libguac.c"));
-    command.args(LIBGUAC_FILES.split(' ').map(|name| directory.join(name).with_extension("c")));
-    command.args(flags("--libs")).arg("-lpthread").arg("-o").arg(&program);
-    succeeds(&mut command, "libguac").then(|| program.display().to_string())
+    let compiler = || {
+        let mut command = Command::new("cc");
+        command.args(["-g", "-O2", "-w", &format!("-I{}", directory.display())]).args(flags("--cflags"));
+        command.args(["-DHAVE_LIBPTHREAD", "-DHAVE_CLOCK_GETTIME", "-DHAVE_NANOSLEEP", "-DHAVE_POLL"]);
+        command
+    };
+    let mut shared = compiler();
+    shared.args(["-fPIC", "-DPIC", "-shared", "-o"]).arg(&library);
+    shared.args(LIBGUAC_FILES.split(' ').map(|name| directory.join(name).with_extension("c")));
+    shared.args(flags("--libs")).arg("-lpthread");
+    let mut driver = compiler();
+    driver.arg(format!("{DRIVERS}/libguac.c")).arg(&library).arg("-o").arg(&program).args(flags("--libs"));
+    (succeeds(&mut shared, "libguac") && succeeds(&mut driver, "libguac")).then(|| program.display().to_string())
 }
 
 /// Compiler flags for cairo, which libguac's headers name.
