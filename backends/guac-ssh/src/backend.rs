@@ -14,7 +14,7 @@ use crate::connect::{self, Upstream};
 use crate::error::SshError;
 use crate::hostkey::HostKeyStore;
 use crate::params::{NAMES, SshParams};
-use crate::sftp::Files;
+use crate::sftp::{Files, Push, Wishes};
 use crate::{argv, auth, display};
 
 /// Time between two frames, as guacd's: a terminal that scrolls is read, not watched. What is typed into a quiet
@@ -96,6 +96,8 @@ pub(crate) struct Console {
     pub(crate) resized: bool,
     /// The machine's files, once they are there.
     pub(crate) files: Option<Files>,
+    /// What the shell's start-up files wish before that.
+    pub(crate) wishes: Wishes,
 }
 
 impl Console {
@@ -120,7 +122,7 @@ impl Console {
         argv::publish(&mut stage, params);
         // The empty terminal is shown while the machine is being reached.
         stage.picture();
-        Ok(Self { stage, typed: Vec::new(), resized: false, files: None })
+        Ok(Self { stage, typed: Vec::new(), resized: false, files: None, wishes: Wishes::default() })
     }
 
     /// Waits for `work` while the session goes on.
@@ -163,6 +165,24 @@ impl Console {
         }
         self.tell_users();
         Ok(())
+    }
+
+    /// Sends a file that the shell's user wants sent. `None`: the machine has ended file transfer.
+    pub(crate) fn handle_push(&mut self, push: Option<Push>) {
+        match push {
+            Some(push) => {
+                if let Some(files) = &mut self.files {
+                    files.offer(push, &mut self.stage);
+                }
+            }
+            None => {
+                if let Some(files) = self.files.take() {
+                    tracing::info!("No file transfer any more: the machine ended SFTP");
+                    // Dropping the transfers ends them; nothing of the library's is left to wait for.
+                    files.withdraw(&mut self.stage);
+                }
+            }
+        }
     }
 
     /// Shows text of the machine, which may do anything a terminal understands.

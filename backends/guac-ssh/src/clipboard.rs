@@ -24,16 +24,14 @@ impl Console {
                     self.stage.picture().handle_clipboard(&text);
                 }
                 TerminalEvent::Title(title) => self.stage.set_title(&title),
-                TerminalEvent::SendFile(path) => {
-                    if let Some(files) = &mut self.files {
-                        files.push(path);
-                    }
-                }
-                TerminalEvent::UploadDirectory(path) => {
-                    if let Some(files) = &self.files {
-                        files.set_upload_directory(path);
-                    }
-                }
+                TerminalEvent::SendFile(path) => match &mut self.files {
+                    Some(files) => files.push(path),
+                    None => self.wishes.send(path),
+                },
+                TerminalEvent::UploadDirectory(path) => match &self.files {
+                    Some(files) => files.set_upload_directory(path),
+                    None => self.wishes.upload_directory = Some(path),
+                },
                 _ => {}
             }
         }

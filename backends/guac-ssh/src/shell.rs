@@ -121,14 +121,13 @@ async fn write(writer: ChannelWriteHalf<Msg>, mut outgoing: mpsc::Receiver<Outgo
     Ok(())
 }
 
-/// Waits for a file that the shell's user wants sent; for ever if there is no file transfer.
-async fn next_push(files: &mut Option<Files>) -> Push {
-    if let Some(files) = files
-        && let Some(push) = files.next_push().await
-    {
-        return push;
+/// Waits for a file that the shell's user wants sent, or for the end of file transfer (`None`); for ever if there is
+/// none.
+async fn next_push(files: &mut Option<Files>) -> Option<Push> {
+    match files {
+        Some(files) => files.next_push().await,
+        None => std::future::pending().await,
     }
-    std::future::pending().await
 }
 
 struct Shell<'a> {
@@ -164,14 +163,11 @@ impl Shell<'_> {
                 permit = sender.reserve(), if waiting => drop(permit),
                 files = &mut opening, if !opened => {
                     opened = true;
-                    let stage = &mut self.console.stage;
-                    self.console.files = files.and_then(|(opened, rules)| Files::show(opened, rules, stage));
+                    let Console { stage, files: shown, wishes, .. } = &mut *self.console;
+                    let wishes = std::mem::take(wishes);
+                    *shown = files.and_then(|(opened, rules)| Files::show(opened, rules, wishes, stage));
                 }
-                push = next_push(&mut self.console.files) => {
-                    if let Some(files) = &mut self.console.files {
-                        files.offer(push, &mut self.console.stage);
-                    }
-                }
+                push = next_push(&mut self.console.files) => self.console.handle_push(push),
                 result = &mut writing => {
                     result.map_err(SshError::from)?;
                     return Err(SshError::Lost.into());

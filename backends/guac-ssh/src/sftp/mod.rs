@@ -8,7 +8,7 @@ mod serve;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use guac_protocol::{ObjectIndex, Status};
@@ -68,6 +68,22 @@ pub(crate) struct Files {
     closed: CancellationToken,
 }
 
+/// What the shell's user wants of file transfer before it is there: start-up files run while it is being opened.
+#[derive(Default)]
+pub(crate) struct Wishes {
+    pub(crate) upload_directory: Option<String>,
+    pushes: Vec<String>,
+}
+
+impl Wishes {
+    /// A file for the browser, unless others wait already.
+    pub(crate) fn send(&mut self, path: String) {
+        if self.pushes.len() < PUSHES {
+            self.pushes.push(path);
+        }
+    }
+}
+
 /// SFTP that was opened and is not shown yet.
 pub(crate) struct Opened {
     session: RawSftpSession,
@@ -100,7 +116,8 @@ async fn try_open(handle: &Handle<Client>) -> Result<Opened, io::Error> {
         }
     }
     let closed = CancellationToken::new();
-    let stream = Watched { stream: channel.into_stream(), _closed: closed.clone().drop_guard() };
+    let _closed = closed.clone().drop_guard();
+    let stream = Watched { stream: channel.into_stream(), over: false, writer: None, _closed };
     let config =
         Config { max_packet_len: MAX_PACKET_BYTES, request_timeout_secs: REPLY.as_secs(), ..Config::default() };
     let session = RawSftpSession::new_with_config(stream, config);
@@ -110,7 +127,7 @@ async fn try_open(handle: &Handle<Client>) -> Result<Opened, io::Error> {
 
 impl Files {
     /// Shows the owner the file system.
-    pub(crate) fn show(opened: Opened, rules: FileRules, stage: &mut Stage<Terminal>) -> Option<Self> {
+    pub(crate) fn show(opened: Opened, rules: FileRules, wishes: Wishes, stage: &mut Stage<Terminal>) -> Option<Self> {
         let object = match stage.expose_filesystem(&rules.root) {
             Ok(object) => object,
             Err(error) => {
@@ -122,7 +139,14 @@ impl Files {
         let (pushing, pushes) = mpsc::channel(PUSHES);
         let shared = Shared { session: Arc::new(opened.session), rules, upload_directory: Mutex::new(".".to_owned()) };
         let (shared, tasks) = (Arc::new(shared), JoinSet::new());
-        Some(Self { shared, object, tasks, pushing, pushes, closed: opened.closed })
+        let mut files = Self { shared, object, tasks, pushing, pushes, closed: opened.closed };
+        if let Some(directory) = wishes.upload_directory {
+            files.set_upload_directory(directory);
+        }
+        for path in wishes.pushes {
+            files.push(path);
+        }
+        Some(files)
     }
 
     /// A user wants to read.
@@ -156,12 +180,15 @@ impl Files {
         });
     }
 
-    /// The next file to send.
+    /// The next file to send; `None` when the machine has ended SFTP.
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
     pub(crate) async fn next_push(&mut self) -> Option<Push> {
-        self.pushes.recv().await
+        tokio::select! {
+            push = self.pushes.recv() => push,
+            () = self.closed.cancelled() => None,
+        }
     }
 
     /// Offers an open file to the owner.
@@ -186,10 +213,15 @@ impl Files {
         }
     }
 
-    /// Takes the file system away again and ends all transfers. The library's tasks end with the connection.
-    pub(crate) async fn close(mut self, stage: &mut Stage<Terminal>) -> CancellationToken {
+    /// Takes the file system away again. Dropping `self` ends all transfers.
+    pub(crate) fn withdraw(&self, stage: &mut Stage<Terminal>) {
         stage.withdraw_filesystem(self.object);
         stage.accept_files(false);
+    }
+
+    /// As [`withdraw`](Self::withdraw), waiting for the transfers. The library's tasks end with the connection.
+    pub(crate) async fn close(mut self, stage: &mut Stage<Terminal>) -> CancellationToken {
+        self.withdraw(stage);
         self.tasks.shutdown().await;
         self.closed
     }
@@ -300,18 +332,36 @@ impl Shared {
 /// A channel that tells when both of the library's tasks have let go of it.
 struct Watched {
     stream: ChannelStream<Msg>,
+    /// The machine has ended the channel.
+    over: bool,
+    /// Who waits to write. The channel does not tell its end to those who wait for room.
+    writer: Option<Waker>,
     _closed: DropGuard,
 }
 
 impl AsyncRead for Watched {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let room = buf.remaining() > 0;
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if room && read.is_ready() && buf.filled().len() == before {
+            self.over = true;
+            if let Some(writer) = self.writer.take() {
+                writer.wake();
+            }
+        }
+        read
     }
 }
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        if self.over {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.writer = written.is_pending().then(|| cx.waker().clone());
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -297,6 +297,55 @@ async fn dropped_files_go_home_or_where_the_shell_says() {
 }
 
 #[tokio::test]
+async fn wishes_of_start_up_files_are_kept_until_file_transfer_is_there() {
+    let Some((sshd, root)) = machine() else { return };
+    fs::write(root.join("news"), "x").unwrap();
+    // The terminal shows these before the machine has opened SFTP, or just after: it must not matter.
+    let wishes = format!("printf '\\033]482201;{0}\\007\\033]482200;{0}/news\\007'; cat", root.display());
+    let mut person = visit(&sshd, &root, &[("command", &wishes)]);
+    let (stream, _, name) = person.offered().await.unwrap();
+    assert_eq!(name, "news");
+    person.take(&stream).await;
+    assert_eq!(person.taken(&stream).await, b"x");
+    assert_eq!(person.drop_file("dropped", b"y").await, 0);
+    assert_eq!(fs::read(root.join("dropped")).unwrap(), b"y");
+}
+
+#[tokio::test]
+async fn a_machine_that_ends_file_transfer_keeps_its_shell() {
+    let program = Path::new("/usr/lib/openssh/sftp-server");
+    if !program.exists() {
+        assert!(std::env::var_os("CI").is_none(), "sftp-server is missing");
+        eprintln!("SKIPPED: sftp-server is not installed");
+        return;
+    }
+    let Some(sshd) = sshd::start_with(&program.display().to_string()) else { return };
+    let root = sshd.home.path().join("root");
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("big"), noise(8 << 20)).unwrap();
+    let mut person = visit(&sshd, &root, &[]);
+    let (object, _) = person.file_system().await;
+    // One transfer waits for the user, one for the machine.
+    person.say(&["get", &object, "/big"]).await;
+    person.offered().await.unwrap();
+    person.say(&["put", &object, "7", FILE, "/up"]).await;
+    assert_eq!(person.answer().await, 0);
+    let server = sshd.process("sftp-server").expect("the server of files runs").to_string();
+    assert!(std::process::Command::new("kill").args(["-KILL", &server]).status().unwrap().success());
+    while !person.files.undefined {
+        assert!(!person.ended);
+        person.hear().await;
+    }
+    assert_ne!(person.answer().await, 0, "what was under way has failed");
+    person.write("echo $((6*7))\n").await;
+    person.sees("\n42").await;
+    person.say(&["file", "8", FILE, "a"]).await;
+    assert_eq!(person.answer().await, 0x0100, "files are off now");
+    person.write("exit\n").await;
+    assert_eq!(person.end().await, 0);
+}
+
+#[tokio::test]
 async fn the_shell_sends_files_to_the_browser() {
     let Some((sshd, root)) = machine() else { return };
     let data = noise(100_000);

@@ -36,6 +36,11 @@ pub(crate) fn keygen(directory: &Path, name: &str, arguments: &[&str]) -> String
 }
 
 pub(crate) fn start() -> Option<Sshd> {
+    start_with("internal-sftp")
+}
+
+/// With this program for files.
+pub(crate) fn start_with(sftp: &str) -> Option<Sshd> {
     let installed = |path: &&&str| Path::new(path).exists();
     let Some(program) = ["/usr/sbin/sshd", "/usr/local/sbin/sshd"].iter().find(installed) else {
         assert!(std::env::var_os("CI").is_none(), "sshd is missing");
@@ -51,7 +56,7 @@ pub(crate) fn start() -> Option<Sshd> {
     let config = format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\n\
          PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nAcceptEnv LANG TZ\n\
-         SetEnv HOME={}\nSubsystem sftp internal-sftp\n",
+         SetEnv HOME={}\nSubsystem sftp {sftp}\n",
         path("host"),
         path("authorized"),
         // A home of its own: what somebody's start-up files do must not decide about a test.
@@ -82,6 +87,28 @@ pub(crate) fn start() -> Option<Sshd> {
 impl Sshd {
     pub(crate) fn file(&self, name: &str) -> String {
         fs::read_to_string(self.home.path().join(name)).unwrap()
+    }
+
+    /// The process below this server that runs a program of this name.
+    pub(crate) fn process(&self, name: &str) -> Option<u32> {
+        // `pid (name) state parent …`; none of the names has parentheses in it.
+        let stats = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
+            let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+            let (pid, rest) = stat.split_once(" (")?;
+            let (comm, rest) = rest.rsplit_once(") ")?;
+            Some((pid.parse().ok()?, (comm.to_owned(), rest.split(' ').nth(1)?.parse().ok()?)))
+        });
+        let all: std::collections::HashMap<u32, (String, u32)> = stats.collect();
+        let is_ours = |mut pid: u32| {
+            while let Some((_, parent)) = all.get(&pid) {
+                if *parent == self.server.id() {
+                    return true;
+                }
+                pid = *parent;
+            }
+            false
+        };
+        all.iter().find(|(pid, (comm, _))| comm == name && is_ours(**pid)).map(|(pid, _)| *pid)
     }
 
     /// Parameters that log in with a key, and `more`.
