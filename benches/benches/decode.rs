@@ -1,5 +1,4 @@
 //! Bytes to instructions: borrowed, copied into a decoder's buffer, and typed.
-#![expect(missing_docs, reason = "criterion's macros generate undocumented functions")]
 
 use benches::codec::{self, Seen};
 use benches::corpus::Corpus;

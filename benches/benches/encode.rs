@@ -1,5 +1,4 @@
 //! Typed instructions to bytes.
-#![expect(missing_docs, reason = "criterion's macros generate undocumented functions")]
 
 use benches::codec;
 use benches::corpus::Corpus;

@@ -1,5 +1,4 @@
 //! A whole handshake, both sides, 40 connection parameters.
-#![expect(missing_docs, reason = "criterion's macros generate undocumented functions")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use guac_protocol::{
