@@ -42,6 +42,11 @@ pub(crate) fn run() -> Result<()> {
     shell::run(".", "cargo", &lints)?;
     count.add("tests of features", &run_and_read(".", "cargo", &[&["test"], &features[..]].concat())?, libtest);
 
+    step("interleavings of the broadcast ring, the registry and interceptions");
+    let line = ["test", "--package", "guac-session", "--package", "guac-tunnel", "--locked", "--lib"];
+    let models = ["--features", "guac-session/_loom,guac-tunnel/_loom", "model::"];
+    count.add("model checks", &run_and_read(".", "cargo", &[&line[..], &models].concat())?, libtest);
+
     step("tests of the crates, real servers included");
     shell::run(".", "cargo", &["build", "--package", "guacd-lite", "--locked"])?;
     if has("cargo-nextest") {
