@@ -198,6 +198,11 @@ impl Screen {
                 self.shared.view.send_modify(|view| {
                     view.filesystems.remove(&object);
                 });
+                self.shared.streams().undefine(object);
+                None
+            }
+            "log" => {
+                self.shared.streams().handle_log(arg(0));
                 None
             }
             "required" => {
@@ -357,7 +362,7 @@ impl Screen {
             let get = streams.answered(guac_protocol::ObjectIndex(object), name);
             get.and_then(|get| {
                 let arrival: Arrival = streams.arrive(stream, name, mimetype)?;
-                get.answer.send(arrival).ok()
+                get.answer.send(Ok(arrival)).ok()
             })
         };
         if taken.is_none() {

@@ -21,6 +21,10 @@ const INDEX: &str = "application/vnd.glyptodon.guacamole.stream-index+json";
 /// Longest list of files taken: some hundred thousand names.
 const MAX_LISTING_BYTES: usize = 16 * 1024 * 1024;
 
+/// Time for the last word about an upload: machines may have to write out what they hold. guacd and guacd-lite say it;
+/// an upload to a server that says nothing after so long counts as done.
+const LAST_WORD: Duration = Duration::from_secs(15);
+
 /// A file that the session sends, piece by piece: the next one is asked for when the last was taken, so that a slow
 /// reader slows the other side down and nothing piles up.
 ///
@@ -174,7 +178,8 @@ impl<'c> Files<'c> {
     ///
     /// # Errors
     /// [`ClientError::NoFilesystem`], [`ClientError::BadListing`] (also for a path that is no directory),
-    /// [`ClientError::Timeout`] (stock servers do not answer for paths that are not there), [`ClientError::Ended`].
+    /// [`ClientError::Transfer`] if guacd-lite refuses, [`ClientError::Timeout`] if stock servers do, which say nothing
+    /// about paths that are not there, [`ClientError::Ended`].
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -216,10 +221,12 @@ impl<'c> Files<'c> {
         self.body(path).await?.save(writer, progress).await
     }
 
-    /// Writes a file with what `reader` gives; gives the number of bytes. `progress` hears the bytes sent so far.
+    /// Writes a file with what `reader` gives; gives the number of bytes, once the other side has closed the file (one
+    /// that does not tell is taken at its silence after 15 seconds, or [`stall_timeout`](crate::Options) if that is
+    /// shorter). `progress` hears the bytes sent so far.
     ///
     /// # Errors
-    /// [`ClientError::Transfer`] if it is refused, [`ClientError::Local`] if `reader` fails, and as
+    /// [`ClientError::Transfer`] if it is refused or cannot be kept, [`ClientError::Local`] if `reader` fails, and as
     /// [`list`](Self::list).
     ///
     /// # Cancel safety
@@ -265,7 +272,8 @@ impl<'c> Files<'c> {
         self.shared.say(ClientInstruction::Get { object, name: path }.to_bytes()).await?;
         let (what, limit) = ("the file", self.stall);
         match timeout(limit, answered).await {
-            Ok(Ok(arrival)) => Ok(IncomingFile::new(Arc::clone(self.shared), arrival, self.stall)),
+            Ok(Ok(Ok(arrival))) => Ok(IncomingFile::new(Arc::clone(self.shared), arrival, self.stall)),
+            Ok(Ok(Err(status))) => Err(StreamError::Aborted { status }.into()),
             Ok(Err(_)) => Err(self.shared.end().unwrap_or(ClientError::NoFilesystem)),
             Err(_) => Err(ClientError::Timeout { what, limit }),
         }
@@ -279,6 +287,17 @@ struct OwnStream<'c> {
     answers: mpsc::Receiver<Status>,
     /// Whether `end` is still to be said.
     open: bool,
+}
+
+impl OwnStream<'_> {
+    /// Waits for the answer to `end`, which comes when the file is closed, and says whether it could be kept.
+    async fn last_word(&mut self, stall: Duration) -> Result<(), ClientError> {
+        match timeout(stall.min(LAST_WORD), self.answers.recv()).await {
+            Ok(Some(Status::Success)) | Err(_) => Ok(()),
+            Ok(Some(status)) => Err(StreamError::Aborted { status }.into()),
+            Ok(None) => Err(self.shared.end().unwrap_or(StreamError::Closed.into())),
+        }
+    }
 }
 
 impl Drop for OwnStream<'_> {
@@ -324,6 +343,7 @@ pub(crate) async fn upload(
         if at_end && machine.end(&mut out)? {
             own.open = false;
             shared.say(out).await?;
+            own.last_word(stall).await?;
             return Ok(machine.sent_bytes());
         }
         shared.say(out).await?;

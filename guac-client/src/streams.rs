@@ -48,12 +48,12 @@ pub(crate) enum Inbound {
     File { machine: IncomingStream, id: u64, pieces: mpsc::Sender<Piece> },
 }
 
-/// A question that a `body` will answer.
+/// A question that a `body` will answer, or guacd-lite's log.
 #[derive(Debug)]
 pub(crate) struct Get {
     pub(crate) object: ObjectIndex,
     pub(crate) name: String,
-    pub(crate) answer: oneshot::Sender<Arrival>,
+    pub(crate) answer: oneshot::Sender<Result<Arrival, Status>>,
 }
 
 #[derive(Debug)]
@@ -105,6 +105,28 @@ impl Streams {
         self.gets.retain(|get| !get.answer.is_closed());
         let at = self.gets.iter().position(|get| get.object == object && get.name == name)?;
         self.gets.remove(at)
+    }
+
+    /// Tells who asked for it that a file is refused. The protocol has no word for that: guacd stays silent, guacd-lite
+    /// logs `"name" is not available: STATUS (0xCODE)`.
+    pub(crate) fn handle_log(&mut self, message: &str) {
+        let refused = |get: &Get| {
+            let rest = message.strip_prefix('"')?.strip_prefix(get.name.as_str())?;
+            let (_, code) = rest.strip_prefix("\" is not available: ")?.split_once("(0x")?;
+            Status::from_code(u16::from_str_radix(code.strip_suffix(')')?, 16).ok()?)
+        };
+        let found = self.gets.iter().enumerate().find_map(|(at, get)| Some((at, refused(get)?)));
+        if let Some((at, status)) = found
+            && let Some(get) = self.gets.remove(at)
+        {
+            // Whoever asked may have gone.
+            let _ = get.answer.send(Err(status));
+        }
+    }
+
+    /// An object is gone, and nothing that was asked of it comes.
+    pub(crate) fn undefine(&mut self, object: ObjectIndex) {
+        self.gets.retain(|get| get.object != object);
     }
 
     /// Opens a stream of our own, with the answers to it. `None` while all indices are taken.

@@ -34,6 +34,7 @@ async fn an_upload_sends_one_blob_for_each_answer_and_then_ends() {
                 _ => {}
             }
         }
+        server.say("ack", &[&stream, "OK", "0"]).await;
         received
     };
     let upload = client.upload("a name.bin", &data[..], |sent| progress.push(sent));
@@ -60,6 +61,55 @@ async fn an_upload_that_is_refused_or_never_answered_fails_and_leaves_the_sessio
     // The stream is closed behind it.
     server.hear("end").await;
     assert!(client.ended().is_none());
+}
+
+#[tokio::test]
+async fn an_upload_is_done_when_the_file_is_closed_and_fails_if_that_does() {
+    for (word, expected) in [("0", None), ("515", Some(Status::UpstreamError))] {
+        let (client, mut server) = Scripted::pair(Options::default()).await;
+        let script = async {
+            let stream = server.hear("file").await[0].clone();
+            server.say("ack", &[&stream, "OK", "0"]).await;
+            server.hear("blob").await;
+            server.say("ack", &[&stream, "OK", "0"]).await;
+            server.hear("end").await;
+            server.say("ack", &[&stream, "…", word]).await;
+        };
+        let (sent, ()) = tokio::join!(client.upload("x", &b"data"[..], |_| {}), script);
+        assert_eq!(sent.err().map(|error| error.status()), expected);
+    }
+    // A server that has no last word is not waited for for ever, and nothing failed.
+    let (client, mut server) = Scripted::pair(impatient()).await;
+    let script = async {
+        let stream = server.hear("file").await[0].clone();
+        for _ in 0..2 {
+            server.say("ack", &[&stream, "OK", "0"]).await;
+        }
+        server.hear("end").await;
+    };
+    let (sent, ()) = tokio::join!(client.upload("x", &b"data"[..], |_| {}), script);
+    assert_eq!(sent.unwrap(), 4);
+}
+
+#[tokio::test]
+async fn a_file_that_is_refused_by_the_log_or_goes_with_its_object_is_not_waited_for() {
+    let (client, mut server) = Scripted::pair(Options::default()).await;
+    server.say("filesystem", &["0", "Home"]).await;
+    let script = async {
+        server.hear("get").await;
+        for other in ["\"/y\" is not available: RESOURCE_NOT_FOUND (0x0204)", "\"/x\" is not available: ", "", "\"/x"] {
+            server.say("log", &[other]).await;
+        }
+        server.say("log", &["\"/x\" is not available: CLIENT_FORBIDDEN (0x0303)"]).await;
+    };
+    let (got, ()) = tokio::join!(async { client.files().open("/x").await }, script);
+    assert_eq!(got.unwrap_err().status(), Status::ClientForbidden);
+    let script = async {
+        server.hear("get").await;
+        server.say("undefine", &["0"]).await;
+    };
+    let (got, ()) = tokio::join!(async { client.files().open("/x").await }, script);
+    assert!(matches!(got, Err(ClientError::NoFilesystem)), "{got:?}");
 }
 
 #[tokio::test]
@@ -150,6 +200,7 @@ async fn a_file_system_is_listed_read_and_written() {
         assert_eq!(server.hear("blob").await[1], "bmV3");
         server.say("ack", &[&put[1], "OK", "0"]).await;
         server.hear("end").await;
+        server.say("ack", &[&put[1], "OK", "0"]).await;
     };
     let (put, ()) = tokio::join!(files.put("/c", &b"new"[..], |_| {}), script);
     assert_eq!(put.unwrap(), 3);

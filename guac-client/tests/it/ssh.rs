@@ -1,7 +1,7 @@
 //! A terminal, by the guacd port and by the gateway.
 
 use guac_client::{Button, Client, ConnectionRef, Event, Gateway, Guacd, Login, Options, Status};
-use testsuite::{ADMIN_PASSWORD, Home, PATIENCE, Sshd, wait_until};
+use testsuite::{ADMIN_PASSWORD, Home, PATIENCE, Sshd};
 
 use crate::{QUIET, example, open};
 
@@ -129,9 +129,9 @@ async fn the_files_of_a_machine_are_listed_written_and_read() {
     assert_eq!(files.get(path, &mut copy, |bytes| heard = bytes).await.unwrap(), 200_000);
     assert_eq!((copy == data, heard), (true, 200_000));
     assert_eq!(files.put("/a directory/from here.bin", &data[..], |_| {}).await.unwrap(), 200_000);
-    // Nobody tells when the machine has closed a file.
-    let written = |name: &str| std::fs::read(shared.join(name)).unwrap_or_default();
-    wait_until("the whole file", || written("a directory/from here.bin") == data);
+    assert!(std::fs::read(shared.join("a directory/from here.bin")).unwrap() == data);
+    let error = files.get("/nowhere", &mut Vec::new(), |_| {}).await.unwrap_err();
+    assert_eq!(error.status(), Status::ResourceNotFound, "{error:?}");
     let error = files.put("/nowhere/x", &b"data"[..], |_| {}).await.unwrap_err();
     assert!(matches!(error, guac_client::ClientError::Transfer(_)), "{error:?}");
     assert!(client.ended().is_none());
