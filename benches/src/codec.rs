@@ -127,7 +127,7 @@ pub fn jobs(instructions: &[OwnedInstruction]) -> anyhow::Result<Vec<Job<'_>>> {
     instructions.iter().map(job).collect()
 }
 
-/// Writes everything into one buffer, emptied whenever it holds [`FLUSH_BYTES`]. Returns the bytes written.
+/// Writes everything into one buffer, emptied whenever it holds 16 KiB. Returns the bytes written.
 #[must_use]
 pub fn encode(jobs: &[Job<'_>], out: &mut Vec<u8>) -> u64 {
     let mut written = 0;

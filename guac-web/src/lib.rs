@@ -1,6 +1,6 @@
 //! The web side of a jump server: logins, the REST interface, tunnels for browsers, and the web application's files.
 //!
-//! A [`WebApp`] is an axum router over a [`Store`](guac_auth_mysql::Store), which says who may do what, and a
+//! A [`WebApp`] is an axum router over a [`Store`], which says who may do what, and a
 //! [`SessionHost`], which opens sessions. It speaks the interface of Apache Guacamole 1.6, so that its clients work
 //! unchanged, and serves a web application of its own, for which it adds one thing: a client that sends the header
 //! `Guacamole-Cookie: 1` gets its login as a cookie that no script can read.

@@ -42,6 +42,10 @@ pub(crate) fn run() -> Result<()> {
     shell::run(".", "cargo", &lints)?;
     count.add("tests of features", &run_and_read(".", "cargo", &[&["test"], &features[..]].concat())?, libtest);
 
+    step("documentation");
+    let strict = ["--config", "build.rustdocflags=[\"--deny\", \"warnings\"]"];
+    shell::run(".", "cargo", &[&strict[..], &["doc", "--workspace", "--no-deps", "--locked", "--quiet"]].concat())?;
+
     step("interleavings of the broadcast ring, the registry and interceptions");
     let line = ["test", "--package", "guac-session", "--package", "guac-tunnel", "--locked", "--lib"];
     let models = ["--features", "guac-session/_loom,guac-tunnel/_loom", "model::"];
