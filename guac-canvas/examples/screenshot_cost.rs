@@ -25,6 +25,7 @@ fn say(canvas: &mut Canvas, instructions: &[(&str, &[i32])]) {
 }
 
 /// Median of what `frame` takes after each `change`.
+#[expect(clippy::disallowed_methods, reason = "measuring is what it is for")]
 fn median(canvas: &mut Canvas, change: impl Fn(&mut Canvas, i32), keep: bool) -> Duration {
     let mut held = Some(canvas.frame());
     let mut times = Vec::with_capacity(ROUNDS);
