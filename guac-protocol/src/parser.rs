@@ -17,7 +17,7 @@ use crate::{DecodeError, Instruction};
 ///   on the spot.
 /// - [`parse`](Self::parse): one instruction at a time.
 /// - [`find`](Self::find) and [`element_ranges`](Self::element_ranges): lengths and offsets only, for whoever keeps
-///   the bytes and looks into them later.
+///   the bytes and looks into them later; with [`release`](Self::release) even in pieces.
 ///
 /// After an error it stays failed: where the next instruction would start is unknown.
 ///
@@ -84,6 +84,48 @@ impl Parser {
         self.step(window)
     }
 
+    /// Lets go of a window in which no instruction ends, for whoever keeps what was received in pieces and would have
+    /// to copy it to show a longer window. The next window begins behind it; ask [`find_rest`](Self::find_rest) about
+    /// that, and only that, until the instruction is whole.
+    ///
+    /// Returns how many bytes at the end of the window the next one has to begin with all the same: at most eight, of a
+    /// length or a character that is not whole.
+    ///
+    /// ```
+    /// use guac_protocol::Parser;
+    ///
+    /// let mut parser = Parser::new();
+    /// assert_eq!(parser.find(b"4.sy")?, None);
+    /// assert_eq!(parser.release(b"4.sy"), 0);
+    /// assert_eq!(parser.find_rest(b"nc,1.7;3.nop;")?, Some(7));
+    /// assert_eq!(parser.find(b"3.nop;")?, Some(6));
+    /// # Ok::<(), guac_protocol::DecodeError>(())
+    /// ```
+    #[must_use = "these bytes are needed again"]
+    pub fn release(&mut self, window: &[u8]) -> usize {
+        let checked = window.get(..self.valid).unwrap_or(window);
+        let kept = window.len() - checked.len() + self.scanner.release(checked);
+        self.valid = 0;
+        self.seen = 0;
+        kept
+    }
+
+    /// Finds the end of the instruction whose beginning was let go of, by [`release`](Self::release). Returns the
+    /// length of its part that is in the window, or `None` while it is not whole. Its elements are not known.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub fn find_rest(&mut self, window: &[u8]) -> Result<Option<usize>, DecodeError> {
+        if window.len() > self.seen {
+            self.check(window);
+        }
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let scanned = self.scanner.resume(window.get(..self.valid).unwrap_or(window));
+        self.outcome(scanned)
+    }
+
     /// The instruction at the front of the window, or `None` while it is not whole. The next window begins behind it:
     /// `instruction.raw().len()` bytes on.
     ///
@@ -127,13 +169,22 @@ impl Parser {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        match self.scanner.scan(window.get(..self.valid).unwrap_or(window)) {
+        let scanned = self.scanner.scan(window.get(..self.valid).unwrap_or(window));
+        self.outcome(scanned)
+    }
+
+    #[inline(always)]
+    fn outcome(&mut self, scanned: Result<Option<usize>, DecodeError>) -> Result<Option<usize>, DecodeError> {
+        match scanned {
             Ok(Some(len)) => {
                 self.valid -= len;
                 self.seen -= len;
                 Ok(Some(len))
             }
-            Ok(None) if self.broken => Err(self.fail(DecodeError::NotUtf8 { offset: self.valid })),
+            Ok(None) if self.broken => {
+                let offset = self.scanner.past() + self.valid;
+                Err(self.fail(DecodeError::NotUtf8 { offset }))
+            }
             Ok(None) => Ok(None),
             Err(error) => Err(self.fail(error)),
         }

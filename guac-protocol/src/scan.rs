@@ -24,6 +24,10 @@ pub(crate) struct Scanner {
     /// INVARIANT: bytes of the instruction in progress, and those behind it, are ASCII from here on. Where it starts
     /// behind this, an element has as many bytes as code points and is jumped over.
     mixed_to: usize,
+    /// Bytes of the instruction in progress that were let go of.
+    past: usize,
+    /// The value that they end in: its length, and how many code points of it are still to come.
+    cut: Option<(usize, usize)>,
 }
 
 // Offsets fit a `Span`, since no byte past the limit is ever looked at.
@@ -31,7 +35,7 @@ const _: () = assert!(MAX_INSTRUCTION_BYTES <= 0xFFFF, "offsets are 16 bits wide
 
 impl Scanner {
     pub(crate) fn new() -> Self {
-        Self { spans: [Span::default(); MAX_ELEMENTS], found: 0, count: 0, next: 0, mixed_to: 0 }
+        Self { spans: [Span::default(); MAX_ELEMENTS], found: 0, count: 0, next: 0, mixed_to: 0, past: 0, cut: None }
     }
 
     /// Elements of the instruction that [`scan`](Self::scan) found last, the opcode first.
@@ -51,7 +55,13 @@ impl Scanner {
     /// not looked at.
     #[inline]
     pub(crate) fn scan(&mut self, checked: &[u8]) -> Result<Option<usize>, DecodeError> {
-        let text = checked.get(..MAX_INSTRUCTION_BYTES).unwrap_or(checked);
+        self.walk(checked, MAX_INSTRUCTION_BYTES)
+    }
+
+    /// Passes elements, of an instruction of which at most `limit` bytes may follow.
+    #[inline(always)]
+    fn walk(&mut self, checked: &[u8], limit: usize) -> Result<Option<usize>, DecodeError> {
+        let text = checked.get(..limit).unwrap_or(checked);
         let (mut count, mut next) = (self.count, self.next);
         while let Some((length, value)) = length_prefix(text, next)? {
             let end =
@@ -76,11 +86,82 @@ impl Scanner {
         }
         self.count = count;
         self.next = next;
-        if checked.len() > MAX_INSTRUCTION_BYTES {
-            return Err(DecodeError::InstructionTooLong { limit: MAX_INSTRUCTION_BYTES });
-        }
-        Ok(None)
+        unfinished(checked, limit)
     }
+
+    /// Bytes of the instruction in progress that were let go of.
+    pub(crate) fn past(&self) -> usize {
+        self.past
+    }
+
+    /// Lets go of `checked`, in which no instruction ends. Returns how many bytes at its end are needed all the same:
+    /// those of a length prefix that is not whole.
+    pub(crate) fn release(&mut self, checked: &[u8]) -> usize {
+        let value = match self.cut {
+            Some((length, missing)) => Some((length, missing, 0)),
+            None => length_prefix(checked, self.next).ok().flatten().map(|(length, value)| (length, length, value)),
+        };
+        let mut kept = 0;
+        if let Some((length, missing, value)) = value {
+            let begun = checked.get(value..).unwrap_or_default();
+            let begun = if value >= self.mixed_to { begun.len() } else { count_code_points(begun) };
+            self.cut = Some((length, missing.saturating_sub(begun)));
+        } else {
+            kept = checked.len().saturating_sub(self.next);
+        }
+        self.past += checked.len() - kept;
+        self.next = 0;
+        self.mixed_to = 0;
+        kept
+    }
+
+    /// As [`scan`](Self::scan), where the beginning of the instruction was let go of: `checked` is what follows, and
+    /// the length is of that part. Its elements are not known then.
+    pub(crate) fn resume(&mut self, checked: &[u8]) -> Result<Option<usize>, DecodeError> {
+        let limit = MAX_INSTRUCTION_BYTES.saturating_sub(self.past);
+        if let Some((length, missing)) = self.cut {
+            let text = checked.get(..limit).unwrap_or(checked);
+            let end = if self.mixed_to == 0 { missing } else { skip_code_points(text, 0, missing) };
+            let Some(&terminator) = text.get(end) else { return unfinished(checked, limit) };
+            if self.count == MAX_ELEMENTS {
+                return Err(DecodeError::TooManyElements { limit: MAX_ELEMENTS });
+            }
+            self.cut = None;
+            match terminator {
+                b',' => {
+                    self.count += 1;
+                    self.next = end + 1;
+                }
+                b';' => return Ok(Some(self.complete(end + 1))),
+                found => return Err(DecodeError::BadTerminator { length, found }),
+            }
+        }
+        let found = self.walk(checked, limit)?;
+        if found.is_some() {
+            self.past = 0;
+            self.found = 0;
+        }
+        Ok(found)
+    }
+
+    /// The instruction whose elements are not known ends after `len` bytes.
+    fn complete(&mut self, len: usize) -> usize {
+        self.found = 0;
+        self.count = 0;
+        self.next = 0;
+        self.past = 0;
+        self.mixed_to = self.mixed_to.saturating_sub(len);
+        len
+    }
+}
+
+/// What a scan says that found no end, nor anything wrong.
+#[inline(always)]
+fn unfinished(checked: &[u8], limit: usize) -> Result<Option<usize>, DecodeError> {
+    if checked.len() > limit {
+        return Err(DecodeError::InstructionTooLong { limit: MAX_INSTRUCTION_BYTES });
+    }
+    Ok(None)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "both lie below MAX_INSTRUCTION_BYTES, see the assertion above")]
@@ -181,6 +262,12 @@ fn skip_blocks<const N: usize>(text: &[u8], at: &mut usize, missing: &mut usize)
         *missing -= count;
         *at += N;
     }
+}
+
+/// Code points that start in `text`.
+fn count_code_points(text: &[u8]) -> usize {
+    let (blocks, rest) = text.as_chunks::<BLOCK>();
+    blocks.iter().map(code_points).sum::<usize>() + rest.iter().filter(|&&byte| is_first_byte(byte)).count()
 }
 
 /// Bytes counted at a time in long text: as many as four SSE2 or two NEON-pair registers hold.

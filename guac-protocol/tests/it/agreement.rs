@@ -127,6 +127,36 @@ fn by_parser(chunks: &[&[u8]], way: Way) -> Outcome {
     (all, None)
 }
 
+/// With every window let go of in which no instruction ends.
+fn by_pieces(chunks: &[&[u8]]) -> Outcome {
+    let mut parser = Parser::new();
+    let (mut window, mut past, mut all) = (Vec::new(), Vec::new(), Vec::new());
+    for chunk in chunks {
+        window.extend_from_slice(chunk);
+        loop {
+            let rest = !past.is_empty();
+            match if rest { parser.find_rest(&window) } else { parser.find(&window) } {
+                Ok(Some(len)) => {
+                    past.extend(window.drain(..len));
+                    let mut own = Parser::new();
+                    let whole = own.parse(&past).unwrap().unwrap();
+                    all.push(whole.element_ranges().map(|range| whole.raw()[range].to_owned()).collect());
+                    past.clear();
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    assert_eq!(parser.find_rest(b"3.nop;"), Err(error.clone()), "a failed parser stays failed");
+                    return (all, Some(kind(&error)));
+                }
+            }
+        }
+        let kept = parser.release(&window);
+        assert!(kept <= 8, "{kept}");
+        past.extend(window.drain(..window.len() - kept));
+    }
+    (all, None)
+}
+
 fn batch(parser: &mut Parser, window: &[u8], all: &mut Vec<Vec<String>>) -> (usize, Option<DecodeError>) {
     let mut batch = parser.instructions(window);
     loop {
@@ -182,6 +212,7 @@ fn agree(bytes: &[u8], splits: &[prop::sample::Index]) -> Result<(), TestCaseErr
     let chunks: Vec<&[u8]> = cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]).collect();
     let expected = reference(bytes);
     prop_assert_eq!(&by_decoder(&chunks), &expected, "decoder");
+    prop_assert_eq!(&by_pieces(&chunks), &expected, "parser, by pieces");
     for way in [Way::Batch, Way::One, Way::Offsets] {
         prop_assert_eq!(&by_parser(&chunks, way), &expected, "parser, {:?}", way);
     }
@@ -279,6 +310,7 @@ fn every_split_in_two_gives_the_same() {
         for cut in 0..=bytes.len() {
             let chunks = [&bytes[..cut], &bytes[cut..]];
             assert_eq!(by_decoder(&chunks), expected, "{cut}");
+            assert_eq!(by_pieces(&chunks), expected, "{cut} by pieces");
             for way in [Way::Batch, Way::One, Way::Offsets] {
                 assert_eq!(by_parser(&chunks, way), expected, "{cut} {way:?}");
             }
@@ -302,6 +334,7 @@ fn the_limit_of_an_instruction_is_the_same_byte_for_all_of_any_split() {
             for read in [1000, 8192, 32_768, 65_536] {
                 let chunks: Vec<&[u8]> = bytes.chunks(read).collect();
                 assert_eq!(by_decoder(&chunks), expected);
+                assert_eq!(by_pieces(&chunks), expected);
                 assert_eq!(by_parser(&chunks, Way::Batch), expected);
                 assert_eq!(by_parser(&chunks, Way::Offsets), expected);
             }
