@@ -1,14 +1,13 @@
 //! Bytes to instructions and back.
 
 use guac_protocol::{
-    DecodeError, InstructionWriter, MAX_ELEMENT_CODE_POINTS, MAX_ELEMENTS, MAX_INSTRUCTION_BYTES, Status,
+    DecodeError, InstructionWriter, MAX_ELEMENT_CODE_POINTS, MAX_ELEMENTS, MAX_INSTRUCTION_BYTES, Parser, Status,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use crate::errors;
-use crate::framing::Framer;
 use crate::instruction::Instruction;
 
 /// From this size on other threads run while a chunk is searched: it takes about 0.1 ms, far above the price of
@@ -22,20 +21,22 @@ const UNLOCK_BYTES: usize = 1 << 20;
 #[pyclass(module = "guac")]
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
-    framer: Framer,
+    parser: Parser,
     /// The chunks of the instruction in progress.
     partial: Vec<Py<PyBytes>>,
     /// Where it begins in the first of them.
     start: usize,
-    /// The start of a character at the end of the last chunk.
-    cut: Cut,
+    seam: Seam,
     failed: Option<DecodeError>,
 }
 
-/// Up to three bytes of a character whose rest is still to come.
+/// Bytes in which a seam and the next few fit. A parser asks for eight at most, so that each look passes the seam.
+const SEAM_BYTES: usize = 32;
+
+/// The end of the last chunk, as far as the parser needs it again: of a length or a character that is not whole.
 #[derive(Debug, Default)]
-struct Cut {
-    bytes: [u8; 4],
+struct Seam {
+    bytes: [u8; SEAM_BYTES],
     len: usize,
 }
 
@@ -96,49 +97,55 @@ impl Decoder {
     /// Searches a chunk, going on where the last one ended.
     fn find(&mut self, bytes: &[u8]) -> Found {
         let mut found = Found::default();
-        let mut start = 0;
-        if self.cut.len > 0 {
-            match self.cut.complete(bytes) {
-                Ok(taken) => start = taken,
-                Err(error) => return Found { error: Some(error), ..found },
-            }
-            if self.cut.missing() > 0 {
-                return found;
-            }
-            let character = std::mem::take(&mut self.cut);
-            // A character of several bytes ends no instruction.
-            if let Err(error) = self.framer.end(character.bytes.get(..character.len).unwrap_or_default(), 0, false) {
-                return Found { error: Some(error), ..found };
-            }
-        }
-        let ascii = bytes.get(start..).unwrap_or_default().is_ascii();
-        let mut valid = bytes.len();
-        let mut broken = None;
-        if !ascii {
-            valid -= cut_len(bytes.get(start..).unwrap_or_default());
-            let whole = bytes.get(start..valid).unwrap_or_default();
-            let rest = bytes.get(valid..).unwrap_or_default();
-            // Only what some bytes could still complete is a character cut in two.
-            let may_come = checked(rest).map_or_else(|error| error.error_len().is_none(), |_| rest.is_empty());
-            if may_come && simdutf8::basic::from_utf8(whole).is_ok() {
-                self.cut = Cut::new(rest);
-            } else if let Err(error) = checked(bytes.get(start..).unwrap_or_default()) {
-                valid = start + error.valid_up_to();
-                broken = Some(DecodeError::NotUtf8 { offset: valid });
-            }
-        }
-        let text = bytes.get(..valid).unwrap_or_default();
-        found.error = loop {
-            match self.framer.end(text, start, ascii) {
-                Ok(Some(end)) => {
-                    found.ends.push(end);
-                    start = end;
-                }
-                Ok(None) => break broken,
-                Err(error) => break Some(error),
-            }
-        };
+        found.error = self.find_ends(bytes, &mut found.ends).err();
         found
+    }
+
+    fn find_ends(&mut self, bytes: &[u8], ends: &mut Vec<usize>) -> Result<(), DecodeError> {
+        let mut start = 0;
+        if !self.partial.is_empty() {
+            let Some(end) = self.find_first_end(bytes)? else { return Ok(()) };
+            ends.push(end);
+            start = end;
+        }
+        while let Some(len) = self.parser.find(bytes.get(start..).unwrap_or_default())? {
+            start += len;
+            ends.push(start);
+        }
+        self.release(bytes.get(start..).unwrap_or_default());
+        Ok(())
+    }
+
+    /// Where the instruction ends that began in earlier chunks.
+    fn find_first_end(&mut self, bytes: &[u8]) -> Result<Option<usize>, DecodeError> {
+        let mut start = 0;
+        let held = std::mem::take(&mut self.seam);
+        if held.len > 0 {
+            let joint = held.joined(bytes);
+            let window = joint.bytes();
+            if let Some(len) = self.parser.find_rest(window)? {
+                return Ok(Some(len.saturating_sub(held.len)));
+            }
+            self.release(window);
+            let shown = window.len() - held.len;
+            if self.seam.len > shown {
+                // All of the chunk was in it.
+                return Ok(None);
+            }
+            start = shown - std::mem::take(&mut self.seam).len;
+        }
+        let rest = bytes.get(start..).unwrap_or_default();
+        let Some(len) = self.parser.find_rest(rest)? else {
+            self.release(rest);
+            return Ok(None);
+        };
+        Ok(Some(start + len))
+    }
+
+    /// Keeps what the parser needs again of a text in which no instruction ends.
+    fn release(&mut self, text: &[u8]) {
+        let kept = self.parser.release(text);
+        self.seam = Seam::default().joined(text.get(text.len() - kept..).unwrap_or_default());
     }
 
     /// The instructions that end in `chunk`; keeps what begins in it and does not end.
@@ -187,60 +194,20 @@ impl Decoder {
     }
 }
 
-impl Cut {
-    fn new(bytes: &[u8]) -> Self {
-        let mut cut = Self::default();
-        for (slot, &byte) in cut.bytes.iter_mut().zip(bytes) {
+impl Seam {
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// With as many of the bytes that follow as fit.
+    fn joined(&self, next: &[u8]) -> Self {
+        let Self { mut bytes, mut len } = *self;
+        for (slot, &byte) in bytes.iter_mut().skip(len).zip(next) {
             *slot = byte;
-            cut.len += 1;
+            len += 1;
         }
-        cut
+        Self { bytes, len }
     }
-
-    /// Bytes that the character lacks.
-    fn missing(&self) -> usize {
-        let whole: usize = match self.bytes[0] {
-            0xF0.. => 4,
-            0xE0.. => 3,
-            _ => 2,
-        };
-        whole.saturating_sub(self.len)
-    }
-
-    /// Takes what is missing from the start of `bytes`, or as much as there is; tells how much.
-    fn complete(&mut self, bytes: &[u8]) -> Result<usize, DecodeError> {
-        let taken = self.missing().min(bytes.len());
-        let (held, free) = self.bytes.split_at_mut(self.len);
-        for (slot, &byte) in free.iter_mut().zip(bytes.iter().take(taken)) {
-            *slot = byte;
-        }
-        self.len = held.len() + taken;
-        let so_far = self.bytes.get(..self.len).unwrap_or_default();
-        match checked(so_far) {
-            Err(error) if error.error_len().is_some() => Err(DecodeError::NotUtf8 { offset: 0 }),
-            _ => Ok(taken),
-        }
-    }
-}
-
-/// How many bytes at the end are the start of a character whose rest is still to come.
-fn cut_len(bytes: &[u8]) -> usize {
-    for (behind, &byte) in bytes.iter().rev().take(3).enumerate() {
-        let needed = match byte {
-            0xF0.. => 4,
-            0xE0.. => 3,
-            0xC0.. => 2,
-            0x80.. => continue,
-            _ => return 0,
-        };
-        return if needed > behind + 1 { behind + 1 } else { 0 };
-    }
-    0
-}
-
-/// Whether this is UTF-8, and if not, where it stops to be.
-fn checked(bytes: &[u8]) -> Result<&str, simdutf8::compat::Utf8Error> {
-    simdutf8::compat::from_utf8(bytes)
 }
 
 /// The bytes themselves, or a copy of anything else that has a buffer.

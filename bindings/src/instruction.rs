@@ -1,11 +1,10 @@
 //! One instruction as Python sees it: a view into the bytes it came in, made into strings when looked at.
 
+use guac_protocol::Parser;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyIterator, PySlice, PyString, PyTuple};
-
-use crate::framing::elements;
 
 /// An opcode and its arguments: a view into the received bytes.
 ///
@@ -54,8 +53,11 @@ impl Instruction {
         }
     }
 
-    fn text<'py>(&'py self, py: Python<'py>) -> &'py str {
-        simdutf8::basic::from_utf8(self.bytes(py)).unwrap_or_default()
+    /// Looks into it: it is parsed again for that, which costs less than to keep where its elements are.
+    fn look<T>(&self, py: Python<'_>, look: impl FnOnce(&guac_protocol::Instruction<'_>) -> T) -> Option<T> {
+        let mut parser = Parser::new();
+        let instruction = parser.parse(self.bytes(py)).ok().flatten()?;
+        Some(look(&instruction))
     }
 
     fn elements<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
@@ -95,8 +97,8 @@ impl Instruction {
     #[getter]
     fn opcode<'py>(&'py self, py: Python<'py>) -> &'py Py<PyString> {
         self.opcode.get_or_init(py, || {
-            let opcode = elements(self.text(py)).next().unwrap_or_default();
-            PyString::new(py, opcode).unbind()
+            let opcode = self.look(py, |instruction| PyString::new(py, instruction.opcode()));
+            opcode.unwrap_or_else(|| PyString::new(py, "")).unbind()
         })
     }
 
@@ -104,9 +106,8 @@ impl Instruction {
     #[getter]
     fn args<'py>(&'py self, py: Python<'py>) -> PyResult<&'py Py<PyTuple>> {
         self.args.get_or_try_init(py, || {
-            // Collected first: a tuple is made of a known length.
-            let args: Vec<&str> = elements(self.text(py)).skip(1).collect();
-            Ok(PyTuple::new(py, args)?.unbind())
+            let args = self.look(py, |instruction| PyTuple::new(py, instruction.args()));
+            Ok(args.unwrap_or_else(|| Ok(PyTuple::empty(py)))?.unbind())
         })
     }
 
@@ -149,12 +150,16 @@ impl Instruction {
         };
         // Text that is no UTF-8, a lone surrogate, is in no instruction.
         let Ok(element) = element.to_cow() else { return Ok(false) };
-        Ok(elements(self.text(py)).any(|own| own == element))
+        let found = self.look(py, |own| own.opcode() == element || own.args().any(|own| own == element));
+        Ok(found.unwrap_or_default())
     }
 
     fn __eq__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let equal = if let Ok(other) = other.cast::<Self>() {
-            elements(self.text(py)).eq(elements(other.get().text(py)))
+            let equal = self.look(py, |own| {
+                other.get().look(py, |other| own.opcode() == other.opcode() && own.args().eq(other.args()))
+            });
+            equal.flatten().unwrap_or_default()
         } else if other.is_instance_of::<PyTuple>() {
             self.elements(py)?.eq(other)?
         } else {

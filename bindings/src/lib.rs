@@ -7,7 +7,6 @@
 mod client;
 mod codec;
 mod errors;
-mod framing;
 mod handshake;
 mod image;
 mod instruction;
