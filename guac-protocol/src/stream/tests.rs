@@ -203,3 +203,12 @@ proptest! {
         prop_assert_eq!(received, data);
     }
 }
+
+#[test]
+fn a_blob_carries_6048_bytes_and_not_one_more() {
+    let mut stream = OutgoingStream::new(StreamIndex(0));
+    stream.handle_ack(Status::Success).unwrap();
+    let mut out = Vec::new();
+    assert_eq!(stream.send(&[0; 6049], &mut out), Ok(6048));
+    assert_eq!(out, format!("4.blob,1.0,8064.{};", "A".repeat(8064)).into_bytes());
+}
