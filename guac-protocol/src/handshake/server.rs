@@ -127,6 +127,10 @@ fn select(instruction: &Instruction<'_>) -> Result<ServerStep, HandshakeError> {
 /// Folds one instruction into `info`; gives the values once `connect` comes.
 fn describe<'a>(info: &mut ClientInfo, instruction: &Instruction<'a>) -> Result<Option<Vec<&'a str>>, HandshakeError> {
     let typed = match ClientInstruction::try_from(instruction) {
+        // Before the session there is no microphone: whatever `audio` lists, and be it numbers, are types.
+        _ if instruction.opcode() == "audio" => {
+            ClientInstruction::AudioTypes { mimetypes: Rest(instruction.args().collect()) }
+        }
         Ok(typed) => typed,
         // As empty: guacamole-lite sends the opcode alone where it knows no zone.
         Err(ArgumentError::Missing { opcode: "timezone", .. }) => ClientInstruction::Timezone { name: "" },
