@@ -652,7 +652,7 @@ pub(crate) async fn permissions_are_granted_by_those_who_may(f: Fixture) {
     let (key, alice) = f.user("alice").await;
     f.user("bob").await;
     let host = connection(&f, "host", None).await;
-    let grant = async |access: &guac_auth_mysql::Access, permission: Permission| {
+    let grant = async |access: &Access, permission: Permission| {
         f.store.update_permissions(access, &user_holder("bob"), &[permission], &[]).await
     };
     assert!(matches!(grant(&alice, read(host)).await, Err(StoreError::NotFound { .. })));
@@ -750,7 +750,7 @@ pub(crate) async fn sharing_profiles_are_used_by_readers_and_made_by_editors(f: 
     let (profile, parameters) = f.store.sharing_profile_to_share(&alice, key).await.unwrap();
     assert_eq!((profile.name.as_str(), profile.connection), ("look", host));
     assert_eq!(parameters.iter().collect::<Vec<_>>(), [("read-only", "true")]);
-    assert_eq!(f.store.sharing_profiles(&alice, host).await.unwrap(), [profile.clone()]);
+    assert_eq!(f.store.sharing_profiles(&alice, host).await.unwrap(), std::slice::from_ref(&profile));
     assert_eq!(f.store.sharing_profile(&alice, key).await.unwrap(), profile);
     assert!(matches!(f.store.sharing_profile_parameters(&alice, key).await, Err(StoreError::Denied)));
     assert!(f.store.sharing_profile_parameters(&operator(), key).await.is_ok());
@@ -859,7 +859,7 @@ pub(crate) async fn history_is_shown_to_those_who_may_see_both(f: Fixture) {
         f.store.open_login_record(Some(user), name, None, now()).await.unwrap();
     }
     f.grant(user_holder("alice"), &[read(one)]).await;
-    let count = async |access: &guac_auth_mysql::Access| {
+    let count = async |access: &Access| {
         let query = HistoryQuery::default();
         let connections = f.store.connection_history(access, &query).await.unwrap().len();
         (connections, f.store.login_history(access, &query).await.unwrap().len())
