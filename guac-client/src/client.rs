@@ -76,8 +76,8 @@ pub struct Client {
     options: Options,
     connection_id: Option<ConnectionId>,
     tunnel: Option<TunnelUuid>,
-    login: Option<OwnLogin>,
-    tasks: JoinSet<()>,
+    login: Mutex<Option<OwnLogin>>,
+    tasks: tokio::sync::Mutex<JoinSet<()>>,
 }
 
 impl Client {
@@ -99,7 +99,8 @@ impl Client {
         let mut tasks = JoinSet::new();
         tasks.spawn(driver.run());
         tasks.spawn(write(Arc::clone(&shared), session.outgoing));
-        let (connection_id, tunnel, login) = (session.connection_id, session.tunnel, session.login);
+        let (connection_id, tunnel, login) = (session.connection_id, session.tunnel, Mutex::new(session.login));
+        let tasks = tokio::sync::Mutex::new(tasks);
         Ok(Self { shared, mouse: Mutex::default(), options, connection_id, tunnel, login, tasks })
     }
 
@@ -539,21 +540,43 @@ impl Client {
         crate::files::upload(&self.shared, self.options.stall_timeout, open, reader, progress).await
     }
 
-    /// Leaves the session, waits until the other side knows, and ends a login that this client made.
+    /// Leaves the session, waits until the other side knows, and ends a login that this client made. Calls that still
+    /// wait for something of the session fail then. Once more does nothing.
     ///
     /// # Errors
     /// What logging out at a gateway failed with; the session is left all the same.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the session at once.
-    pub async fn close(mut self) -> Result<(), ClientError> {
+    pub async fn close(&self) -> Result<(), ClientError> {
+        let leaving = Leaving(self);
         let _ = timeout(CLOSING, self.say(&ClientInstruction::Disconnect {})).await;
         self.shared.outbox.close();
-        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        let ended = async { while self.tasks.lock().await.join_next().await.is_some() {} };
         let _ = timeout(CLOSING, ended).await;
-        let Some(login) = self.login.take() else { return Ok(()) };
+        drop(leaving);
+        let login = self.login.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(login) = login else { return Ok(()) };
         let limit = CLOSING;
         timeout(limit, login.end()).await.map_err(|_| ClientError::Timeout { what: "the end of the login", limit })?
+    }
+
+    /// Leaves without a word.
+    fn leave(&self) {
+        if let Ok(mut tasks) = self.tasks.try_lock() {
+            tasks.abort_all();
+        }
+        // Whoever still reads a file of this session learns that it is over.
+        self.shared.outbox.close();
+        self.shared.streams().clear();
+        let left = self.shared.view.send_if_modified(|view| {
+            let running = view.end.is_none();
+            view.end.get_or_insert_with(|| Arc::new(End::new(guac_protocol::Status::Success, "this client left")));
+            running
+        });
+        if left {
+            self.shared.tell(Event::Ended);
+        }
     }
 
     async fn say(&self, instruction: &ClientInstruction<'_>) -> Result<(), ClientError> {
@@ -594,17 +617,16 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // Whoever still reads a file of this session learns that it is over.
-        self.shared.outbox.close();
-        self.shared.streams().clear();
-        let left = self.shared.view.send_if_modified(|view| {
-            let running = view.end.is_none();
-            view.end.get_or_insert_with(|| Arc::new(End::new(guac_protocol::Status::Success, "this client left")));
-            running
-        });
-        if left {
-            self.shared.tell(Event::Ended);
-        }
+        self.leave();
+    }
+}
+
+/// Leaves the session when it goes out of scope, as it does where closing is given up.
+struct Leaving<'c>(&'c Client);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
     }
 }
 
