@@ -3,54 +3,41 @@
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use guac_client::{Button, ConnectionKind, ConnectionRef, Endpoint, Gateway, Guacd, Login, Options, SecretString, Tls};
+use guac_client::Button;
 use pyo3::prelude::*;
 use tokio::fs::File;
-use tokio::io::AsyncRead;
 use tokio::sync::watch;
-use tokio::time::sleep;
 
 use crate::errors::{self, Failure};
+use crate::files::{Source, collect};
 use crate::image::{Image, Region, rect};
 use crate::wait::run;
-
-/// Most bytes of a file that is given as `bytes`. Larger ones go to the disk.
-const MAX_READ_BYTES: usize = 256 * 1024 * 1024;
-
-/// How often closing looks whether the calls that it ended are gone.
-const CLOSING: Duration = Duration::from_millis(1);
-
-/// What a connection is opened with: width and height in pixels, dpi, time zone, name, most seconds to connect.
-type Settings = (u32, u32, u32, Option<String>, Option<String>, f64);
-
-/// How TLS is checked: not at all if there is none; else PEM of more authorities, and whether nothing is checked.
-type TlsSettings = Option<(Option<Vec<u8>>, bool)>;
 
 /// A session that is open, or was.
 #[pyclass(frozen, module = "guac._guac")]
 #[derive(Debug)]
 pub(crate) struct Client {
-    client: Mutex<Option<Arc<guac_client::Client>>>,
+    client: Arc<guac_client::Client>,
     /// Whether this side closed it: every call that waits ends then.
     closed: watch::Sender<bool>,
 }
 
 impl Client {
-    fn new(client: guac_client::Client) -> Self {
-        Self { client: Mutex::new(Some(Arc::new(client))), closed: watch::Sender::new(false) }
+    pub(crate) fn new(client: guac_client::Client) -> Self {
+        Self { client: Arc::new(client), closed: watch::Sender::new(false) }
     }
 
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Arc<guac_client::Client>>> {
-        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The client, unless this side closed it.
+    fn client(&self, py: Python<'_>) -> PyResult<&Arc<guac_client::Client>> {
+        if *self.closed.borrow() { Err(Failure::Closed.exception(py)) } else { Ok(&self.client) }
     }
 
     /// Looks at the client without waiting.
     fn look<T>(&self, py: Python<'_>, look: impl FnOnce(&guac_client::Client) -> T) -> PyResult<T> {
-        let client = self.slot().clone();
-        client.map(|client| look(&client)).ok_or_else(|| Failure::Closed.exception(py))
+        Ok(look(self.client(py)?))
     }
 
     /// Does something with the client until it is done or the session is closed.
@@ -64,9 +51,8 @@ impl Client {
         F: Future<Output = Result<T, Failure>> + Send + 'static,
         T: for<'py> IntoPyObject<'py> + Send + 'static,
     {
-        let Some(client) = self.slot().clone() else { return Err(Failure::Closed.exception(py)) };
+        let act = act(Arc::clone(self.client(py)?));
         let mut closed = self.closed.subscribe();
-        let act = act(client);
         run(py, blocking, async move {
             tokio::select! {
                 done = act => done,
@@ -76,85 +62,8 @@ impl Client {
     }
 }
 
-/// Opens a session at a guacd: a protocol with its parameters, or the id of a session to join.
-#[pyfunction]
-pub(crate) fn connect_guacd(
-    py: Python<'_>,
-    blocking: bool,
-    address: (String, u16),
-    selection: &str,
-    params: Vec<(String, String)>,
-    tls: TlsSettings,
-    settings: Settings,
-) -> PyResult<Py<PyAny>> {
-    let (host, port) = address;
-    let guacd = if selection.starts_with('$') {
-        let id = selection.parse().map_err(|_| errors::misuse(py, "not a connection id"))?;
-        Guacd::join(host, port, id)
-    } else {
-        Guacd::open(host, port, selection)
-    };
-    let guacd = guacd.params(params.into_iter().map(|(name, value)| (name, SecretString::from(value))));
-    let guacd = match tls {
-        Some(_) => guacd.tls(tls_of(py, tls)?),
-        None => guacd,
-    };
-    connect(py, blocking, guacd.into(), settings)
-}
-
-/// Opens a connection of a gateway: by identifier or name, with a name and password or a token.
-#[pyfunction]
-pub(crate) fn connect_gateway(
-    py: Python<'_>,
-    blocking: bool,
-    url: &str,
-    connection: (String, bool, &str, Option<String>),
-    login: (Option<String>, String),
-    tls: TlsSettings,
-    settings: Settings,
-) -> PyResult<Py<PyAny>> {
-    let login = match login {
-        (Some(username), password) => Login::Password { username, password: password.into() },
-        (None, token) => Login::Token(token.into()),
-    };
-    let (connection, by_identifier, kind, data_source) = connection;
-    let connection =
-        if by_identifier { ConnectionRef::Identifier(connection) } else { ConnectionRef::Name(connection) };
-    let kind = match kind {
-        "connection" => ConnectionKind::Connection,
-        "group" => ConnectionKind::Group,
-        "active" => ConnectionKind::Active,
-        _ => return Err(errors::misuse(py, "kind is \"connection\", \"group\" or \"active\"")),
-    };
-    let gateway = Gateway::new(url, login, connection).kind(kind).tls(tls_of(py, tls)?);
-    let gateway = match data_source {
-        Some(name) => gateway.data_source(name),
-        None => gateway,
-    };
-    connect(py, blocking, gateway.into(), settings)
-}
-
-fn connect(py: Python<'_>, blocking: bool, endpoint: Endpoint, settings: Settings) -> PyResult<Py<PyAny>> {
-    let (width_px, height_px, dpi, timezone, name, limit) = settings;
-    let mut options = Options::with_size(width_px, height_px);
-    options.dpi = dpi;
-    options.timezone = timezone;
-    options.name = name;
-    options.connect_timeout = seconds(py, limit)?;
-    let opening = Box::pin(guac_client::Client::connect(endpoint, options));
-    run(py, blocking, async move { Ok(Client::new(opening.await?)) })
-}
-
-fn tls_of(py: Python<'_>, settings: TlsSettings) -> PyResult<Tls> {
-    let Some((authorities, anything)) = settings else { return Ok(Tls::default()) };
-    let tls = match authorities {
-        Some(pem) => Tls::default().with_authorities(&pem).map_err(|error| Failure::Client(error).exception(py))?,
-        None => Tls::default(),
-    };
-    Ok(if anything { tls.danger_accept_any_certificate() } else { tls })
-}
-
-fn seconds(py: Python<'_>, seconds: f64) -> PyResult<Duration> {
+/// A time as Python gives it.
+pub(crate) fn seconds(py: Python<'_>, seconds: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(seconds).map_err(|_| errors::misuse(py, "a time is a number of seconds, not below 0"))
 }
 
@@ -164,56 +73,6 @@ fn button(py: Python<'_>, name: &str) -> PyResult<Button> {
         "middle" => Ok(Button::Middle),
         "right" => Ok(Button::Right),
         _ => Err(errors::misuse(py, "a button is \"left\", \"middle\" or \"right\"")),
-    }
-}
-
-/// What an upload reads: bytes, or a file.
-enum Source {
-    Bytes(Vec<u8>),
-    Path(PathBuf),
-}
-
-impl Source {
-    fn of(data: Option<Vec<u8>>, path: Option<PathBuf>) -> Self {
-        match path {
-            Some(path) => Self::Path(path),
-            None => Self::Bytes(data.unwrap_or_default()),
-        }
-    }
-
-    async fn open(self) -> Result<Box<dyn AsyncRead + Send + Unpin>, Failure> {
-        Ok(match self {
-            Self::Bytes(data) => Box::new(std::io::Cursor::new(data)),
-            Self::Path(path) => match File::open(&path).await {
-                Ok(file) => Box::new(file),
-                Err(error) => return Err(Failure::File(path, error)),
-            },
-        })
-    }
-}
-
-/// All of a file of the session, in memory.
-async fn collect(mut file: guac_client::IncomingFile) -> Result<Bytes, Failure> {
-    let mut all = Vec::new();
-    while let Some(piece) = file.next().await? {
-        if all.len() + piece.len() > MAX_READ_BYTES {
-            return Err(Failure::TooLarge(MAX_READ_BYTES));
-        }
-        all.extend_from_slice(&piece);
-    }
-    Ok(Bytes(all))
-}
-
-/// Bytes that Python sees as `bytes`.
-struct Bytes(Vec<u8>);
-
-impl<'py> IntoPyObject<'py> for Bytes {
-    type Target = pyo3::types::PyBytes;
-    type Output = Bound<'py, Self::Target>;
-    type Error = std::convert::Infallible;
-
-    fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Self::Error> {
-        Ok(pyo3::types::PyBytes::new(py, &self.0))
     }
 }
 
@@ -246,7 +105,7 @@ impl Client {
 
     #[getter]
     fn open(&self) -> bool {
-        self.slot().as_ref().is_some_and(|client| client.ended().is_none())
+        !*self.closed.borrow() && self.client.ended().is_none()
     }
 
     fn screenshot(&self, py: Python<'_>, blocking: bool) -> PyResult<Py<PyAny>> {
@@ -423,17 +282,8 @@ impl Client {
 
     /// Ends every call that waits, and leaves the session. Once more does nothing.
     fn close(&self, py: Python<'_>, blocking: bool) -> PyResult<Py<PyAny>> {
-        let client = self.slot().take();
-        self.closed.send_replace(true);
-        run(py, blocking, async move {
-            let Some(mut client) = client else { return Ok(()) };
-            loop {
-                match Arc::try_unwrap(client) {
-                    Ok(client) => return Ok(client.close().await?),
-                    Err(shared) => client = shared,
-                }
-                sleep(CLOSING).await;
-            }
-        })
+        let again = self.closed.send_replace(true);
+        let client = Arc::clone(&self.client);
+        run(py, blocking, async move { if again { Ok(()) } else { Ok(client.close().await?) } })
     }
 }

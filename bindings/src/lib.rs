@@ -6,7 +6,9 @@
 
 mod client;
 mod codec;
+mod connect;
 mod errors;
+mod files;
 mod handshake;
 mod image;
 mod instruction;
@@ -19,9 +21,11 @@ use pyo3::prelude::*;
 #[pymodule(name = "_guac", gil_used = false)]
 mod native {
     #[pymodule_export]
-    use super::client::{Client, connect_gateway, connect_guacd};
+    use super::client::Client;
     #[pymodule_export]
     use super::codec::{Decoder, encode, keysym, keysym_name, parse, statuses};
+    #[pymodule_export]
+    use super::connect::{connect_gateway, connect_guacd};
     #[pymodule_export]
     use super::handshake::{ClientHandshake, ServerHandshake};
     #[pymodule_export]
