@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use guac_protocol::{IncomingStream, ObjectIndex, Status, StreamAllocator, StreamIndex, StreamTable};
+use guac_protocol::{IncomingStream, ObjectIndex, Refusal, Status, StreamAllocator, StreamIndex, StreamTable};
 use tokio::sync::{mpsc, oneshot};
 
 /// Streams that a server may have open beside its images.
@@ -107,20 +107,13 @@ impl Streams {
         self.gets.remove(at)
     }
 
-    /// Tells who asked for it that a file is refused. The protocol has no word for that: guacd stays silent, guacd-lite
-    /// logs `"name" is not available: STATUS (0xCODE)`.
+    /// Tells who asked for it that a file is refused, as far as the server says so in its log.
     pub(crate) fn handle_log(&mut self, message: &str) {
-        let refused = |get: &Get| {
-            let rest = message.strip_prefix('"')?.strip_prefix(get.name.as_str())?;
-            let (_, code) = rest.strip_prefix("\" is not available: ")?.split_once("(0x")?;
-            Status::from_code(u16::from_str_radix(code.strip_suffix(')')?, 16).ok()?)
-        };
-        let found = self.gets.iter().enumerate().find_map(|(at, get)| Some((at, refused(get)?)));
-        if let Some((at, status)) = found
-            && let Some(get) = self.gets.remove(at)
-        {
+        let Some(refusal) = Refusal::parse(message) else { return };
+        let found = self.gets.iter().position(|get| get.name == refusal.name);
+        if let Some(get) = found.and_then(|at| self.gets.remove(at)) {
             // Whoever asked may have gone.
-            let _ = get.answer.send(Err(status));
+            let _ = get.answer.send(Err(refusal.status));
         }
     }
 

@@ -21,6 +21,7 @@ mod opcode;
 mod owned;
 mod parser;
 mod recording;
+mod refusal;
 mod scan;
 mod status;
 mod stream;
@@ -56,6 +57,7 @@ pub use recording::{
     FrameEnd, KeyLog, MAX_KEYFRAMES, RECORDING_CLIPBOARD_STREAM, Recorded, RecordingReader, RecordingWriter,
     is_drawn_opcode, is_logged_opcode,
 };
+pub use refusal::Refusal;
 pub use status::{Status, StatusError};
 pub use stream::{
     CLIPBOARD_BLOB_BYTES, IncomingStream, MAX_OBJECTS, ObjectAllocator, OutgoingStream, StreamAllocator, StreamError,

@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf as _, Bytes};
 use guac_protocol::{
-    Encode as _, ObjectAllocator, ObjectIndex, OutgoingStream, ServerInstruction, Status, StreamAllocator, StreamIndex,
+    Encode as _, ObjectAllocator, ObjectIndex, OutgoingStream, Refusal, ServerInstruction, Status, StreamAllocator,
+    StreamIndex,
 };
 use tokio::sync::oneshot;
 
@@ -241,6 +242,6 @@ fn ack(stream: StreamIndex, answer: UploadAnswer) -> Vec<u8> {
 
 /// Tells the log of the user's client why nothing comes. The name is the one that he sent.
 pub(crate) fn refusal(name: &str, status: Status) -> Vec<u8> {
-    let message = format!("\"{name}\" is not available: {status}");
+    let message = Refusal { name, status }.to_string();
     ServerInstruction::Log { message: &message }.to_bytes()
 }
