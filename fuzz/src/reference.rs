@@ -9,7 +9,7 @@ pub enum End {
     Open,
     /// Where no instruction can be any more.
     Malformed,
-    /// At bytes that are no UTF-8: how much before them is seen depends on how the stream was cut.
+    /// At bytes that are no UTF-8.
     NotUtf8,
 }
 
