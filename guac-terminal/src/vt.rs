@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use alacritty_terminal::event::{Event, EventListener};
-use alacritty_terminal::grid::Dimensions;
+use alacritty_terminal::grid::{Dimensions, Scroll};
 use alacritty_terminal::term::{Config, Osc52, Term};
 use alacritty_terminal::vte::ansi::{Processor, Timeout};
 
@@ -277,6 +277,12 @@ impl Vt {
             let (next, used) = scan(self.scan, rest, &mut feed);
             self.scan = next;
             rest = rest.get(used..).unwrap_or_default();
+        }
+        // The emulator moves a view that is scrolled back also when rows are deleted below the top, which go nowhere:
+        // past the end of its history, where there is nothing to show.
+        let grid = self.term.grid();
+        if grid.display_offset() > grid.history_size() {
+            self.term.scroll_display(Scroll::Delta(0));
         }
         self.history.unwatch(&mut self.term);
     }

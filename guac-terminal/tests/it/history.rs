@@ -134,3 +134,16 @@ fn reflows_lines_that_wrap_into_the_history() {
     scroll(&mut terminal, HOME);
     assert!((0..5).all(|row| line(&terminal, row) == text));
 }
+
+#[test]
+fn a_view_scrolled_back_survives_rows_deleted_below_the_top() {
+    let mut terminal = terminal(20, 5);
+    lines(&mut terminal, 0..8);
+    scroll(&mut terminal, HOME);
+    show(&mut terminal);
+    assert_eq!(terminal.history(), (4, 4));
+    // The second row of the screen, thrice: nothing of that becomes history.
+    terminal.handle_output(b"\x1b[2;1H\x1b[3M");
+    show(&mut terminal);
+    assert_eq!((line(&terminal, 0), terminal.history()), ("line 0".to_owned(), (4, 4)));
+}
