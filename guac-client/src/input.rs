@@ -211,7 +211,7 @@ impl Client {
         self.say_at_once(open, text.as_bytes(), CLIPBOARD_BLOB_BYTES).await
     }
 
-    /// Changes a parameter of the running session, or answers [`Event::Required`]. May be a password.
+    /// Changes a parameter of the running session, or answers [`Event::Required`](crate::Event::Required). May be a password.
     ///
     /// # Errors
     /// [`ClientError::Ended`]; [`ClientError::Transfer`] while 512 streams are open.
