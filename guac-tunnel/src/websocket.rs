@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use guac_protocol::{Decoder, Instruction, InstructionWriter, Status, TunnelUuid};
+use guac_protocol::{Decoder, Encode as _, Instruction, Status, TunnelInstruction, TunnelUuid};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
@@ -65,7 +65,7 @@ where
             closed: None,
             limits,
         };
-        let hello = own_instruction(&[uuid.as_str()]);
+        let hello = TunnelInstruction::Uuid { uuid: uuid.as_str() }.to_bytes();
         tunnel.ends.out.push_own(FrameKind::Text, &hello);
         let mut stop = pin!(stop);
         let mut timer = pin!(sleep_until(tunnel.deadline()));
@@ -352,15 +352,4 @@ fn echo(own: &Instruction<'_>, out: &mut Outbox) {
     if own.arg(0) == Some("ping") && own.raw().len() <= MAX_PING_BYTES {
         out.push_own(FrameKind::Text, own.raw().as_bytes());
     }
-}
-
-/// An instruction of the tunnel itself: the empty opcode (P-109).
-fn own_instruction(arguments: &[&str]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(64);
-    let mut writer = InstructionWriter::new(&mut out, "");
-    for argument in arguments {
-        writer = writer.text(argument);
-    }
-    writer.end();
-    out
 }
