@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::shell::read;
 
 /// Each crate and the crates of ours that it may use. A new edge is a reviewed line here.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("guac-protocol", &[]),
     ("guac-canvas", &["guac-protocol"]),
     ("guac-display", &["guac-protocol"]),
@@ -17,12 +17,22 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("guac-tunnel", &["guac-protocol"]),
     ("guac-client", &["guac-canvas", "guac-protocol"]),
     ("guac-auth-mysql", &["guac-protocol"]),
+    ("guac-rdp", &["guac-session", "guac-display", "guac-protocol"]),
     ("guac-ssh", &["guac-session", "guac-terminal", "guac-display", "guac-protocol"]),
     ("guac-vnc", &["guac-session", "guac-display", "guac-protocol"]),
     ("guac-web", &["guac-tunnel", "guac-auth-mysql", "guac-protocol"]),
     (
         "guacd-lite",
-        &["guac-protocol", "guac-session", "guac-tunnel", "guac-auth-mysql", "guac-ssh", "guac-vnc", "guac-web"],
+        &[
+            "guac-protocol",
+            "guac-session",
+            "guac-tunnel",
+            "guac-auth-mysql",
+            "guac-rdp",
+            "guac-ssh",
+            "guac-vnc",
+            "guac-web",
+        ],
     ),
     ("bindings", &["guac-client", "guac-canvas", "guac-protocol"]),
     ("benches", &["guac-protocol", "guac-tunnel", "guac-canvas"]),

@@ -1,0 +1,40 @@
+//! Virtual channels: each is one file here, with a processor for the server's side and a [`Channel`] for ours.
+
+mod audio;
+mod clipboard;
+mod microphone;
+mod pipes;
+mod touch;
+
+use futures_util::future::BoxFuture;
+use guac_display::Surface;
+use guac_session::{Event, Stage};
+use ironrdp_connector::ClientConnector;
+use ironrdp_dvc::DrdynvcClient;
+
+use crate::{RdpError, link::Link};
+
+/// Our end of a virtual channel, or of several that serve one purpose.
+pub(crate) trait Channel: Send {
+    /// Adds the processors before the connection begins; called again with new ones for each further attempt to
+    /// connect. Only what parameters allow is offered to the server.
+    fn attach(&mut self, connector: &mut ClientConnector, dynamic: &mut DrdynvcClient);
+
+    /// What a user said; the event comes back where it is none of this channel's.
+    fn handle(&mut self, event: Event, link: &mut Link, stage: &mut Stage<Surface>) -> Result<Option<Event>, RdpError> {
+        let _ = (link, stage);
+        Ok(Some(event))
+    }
+
+    /// Called after each PDU of the server's and after [`wake`](Self::wake): takes what the processors have for users
+    /// and sends what they have for the server.
+    fn poll(&mut self, link: &mut Link, stage: &mut Stage<Surface>) -> Result<(), RdpError>;
+
+    /// Done when there is something to [`poll`](Self::poll) that no PDU brought. For ever where that cannot be.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped: it is made anew for every turn of the session's loop.
+    fn wake(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
+}
