@@ -1,1 +1,256 @@
-//! graphics
+//! What the server draws, decoded straight into the display's surface.
+//!
+//! Every path ends in rows of `0x00RRGGBB` pixels within [`Surface`]: bitmap updates ([`bitmap`]), surface commands
+//! ([`surface_bits`], [`remotefx`]) and the graphics pipeline ([`pipeline`]). Between frames nothing is kept but small
+//! scratch buffers, the pointer cache and what the pipeline's protocol makes clients keep.
+//!
+//! The server is not trusted: what is malformed ends the session, what lies outside the picture is cut, and nothing
+//! grows beyond a named limit.
+
+mod bitmap;
+mod fast_path;
+mod palette;
+mod pipeline;
+mod pixels;
+mod planar;
+mod pointer;
+mod remotefx;
+mod rle;
+mod surface_bits;
+
+use std::collections::VecDeque;
+
+use guac_display::{Cursor, Rect, Surface};
+use ironrdp_bulk::BulkCompressor;
+use ironrdp_connector::BitmapConfig;
+use ironrdp_core::{DecodeError, ReadCursor};
+use ironrdp_pdu::fast_path::UpdateCode;
+use ironrdp_pdu::geometry::ExclusiveRectangle;
+use ironrdp_pdu::rdp::capability_sets::{BitmapCodecs, client_codecs_capabilities};
+use ironrdp_pdu::slow_path::decode_slow_path_pointer;
+use ironrdp_session::{SessionError, SessionErrorExt as _};
+use tracing::debug;
+
+use self::bitmap::Bitmaps;
+use self::fast_path::Fragments;
+use self::palette::Palette;
+use self::pipeline::Pipeline;
+use self::pointer::Pointers;
+use self::remotefx::RemoteFx;
+use crate::RdpError;
+use crate::link::Link;
+
+/// Scratch kept from one update to the next, in bytes. More than that is given back: it is needed once in a while, and
+/// there are many sessions.
+const KEPT_SCRATCH_BYTES: usize = 256 << 10;
+
+/// What is asked of the server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GraphicsOptions {
+    /// Bits a pixel: 8, 16, 24 or 32.
+    pub(crate) color_depth: u8,
+    /// Offer the graphics pipeline.
+    pub(crate) gfx: bool,
+    /// Offer RemoteFX outside of the pipeline.
+    pub(crate) remotefx: bool,
+    /// Offer nothing that loses detail.
+    pub(crate) lossless: bool,
+}
+
+/// What the session has to do besides showing the surface.
+#[derive(Debug)]
+pub(crate) enum GraphicsEvent {
+    /// The server says that the picture is complete. Servers without frames never do.
+    FrameEnd,
+    /// The pointer looks different.
+    Cursor(Cursor),
+    /// Tell the server that this frame was drawn.
+    AcknowledgeFrame(u32),
+    /// Ask the server for all of the picture.
+    Refresh,
+    /// The server moved the pointer.
+    PointerMoved {
+        /// Column.
+        x: u16,
+        /// Row.
+        y: u16,
+    },
+    /// The surface has another size.
+    Resized,
+}
+
+/// Decoders and their state.
+pub(crate) struct Graphics {
+    options: GraphicsOptions,
+    events: VecDeque<GraphicsEvent>,
+    fragments: Fragments,
+    palette: Palette,
+    bitmaps: Bitmaps,
+    remotefx: RemoteFx,
+    pointers: Pointers,
+    refreshed: bool,
+}
+
+impl Graphics {
+    pub(crate) fn new(options: GraphicsOptions) -> Self {
+        Self {
+            options,
+            events: VecDeque::new(),
+            fragments: Fragments::default(),
+            palette: Palette::default(),
+            bitmaps: Bitmaps::default(),
+            remotefx: RemoteFx::default(),
+            pointers: Pointers::default(),
+            refreshed: false,
+        }
+    }
+
+    /// What the connector offers the server.
+    pub(crate) fn bitmap_config(&self) -> BitmapConfig {
+        let remotefx = self.options.remotefx && !self.options.lossless && self.options.color_depth == 32;
+        let codecs =
+            if remotefx { client_codecs_capabilities(&[]).unwrap_or_default() } else { BitmapCodecs::default() };
+        // Lossy planar bitmaps save a server little and blur text.
+        BitmapConfig { lossy_compression: false, color_depth: u32::from(self.options.color_depth), codecs }
+    }
+
+    /// Takes a fast-path PDU, all of it.
+    ///
+    /// # Errors
+    /// [`RdpError::Protocol`] if it is malformed.
+    pub(crate) fn handle_fast_path(
+        &mut self,
+        pdu: &[u8],
+        bulk: &mut Option<BulkCompressor>,
+        surface: &mut Surface,
+    ) -> Result<(), RdpError> {
+        let mut rest = ReadCursor::new(pdu);
+        fast_path::read_header(&mut rest)?;
+        while !rest.is_empty() {
+            let part = fast_path::read_part(&mut rest, bulk)?;
+            if part.is_whole() {
+                self.fragments.clear();
+                self.draw(part.code, &part.data, surface)?;
+            } else if let Some((code, data)) = self.fragments.add(&part)? {
+                let drawn = self.draw(code, &data, surface);
+                self.fragments.reuse(data);
+                drawn?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an update of the slow path, from its `updateType` on.
+    ///
+    /// # Errors
+    /// [`RdpError::Protocol`] if it is malformed.
+    pub(crate) fn handle_slow_path_update(&mut self, update: &[u8], surface: &mut Surface) -> Result<(), RdpError> {
+        let code = match update {
+            [0, 0, ..] => UpdateCode::Orders,
+            [1, 0, ..] => UpdateCode::Bitmap,
+            [2, 0, ..] => UpdateCode::Palette,
+            [3, 0, ..] => UpdateCode::Synchronize,
+            _ => return Err(broken("slow-path update of an unknown type")),
+        };
+        self.draw(code, update, surface)
+    }
+
+    /// Takes a pointer update of the slow path, from its `messageType` on.
+    ///
+    /// # Errors
+    /// [`RdpError::Protocol`] if it is malformed.
+    pub(crate) fn handle_slow_path_pointer(&mut self, update: &[u8]) -> Result<(), RdpError> {
+        let update = decode_slow_path_pointer(&mut ReadCursor::new(update)).map_err(malformed)?;
+        self.events.extend(self.pointers.handle(&update, &self.palette));
+        Ok(())
+    }
+
+    /// The channel of the graphics pipeline, to attach before connecting; none where it is not offered.
+    pub(crate) fn pipeline(&self) -> Option<Pipeline> {
+        None
+    }
+
+    /// Draws what arrived on the channel of the pipeline. To be called after each PDU of the channels.
+    ///
+    /// # Errors
+    /// [`RdpError::Protocol`] if it is malformed.
+    pub(crate) fn handle_pipeline(&mut self, _link: &mut Link, _surface: &mut Surface) -> Result<(), RdpError> {
+        Ok(())
+    }
+
+    /// The next thing to do.
+    pub(crate) fn poll(&mut self) -> Option<GraphicsEvent> {
+        self.events.pop_front()
+    }
+
+    /// Decodes one update into the surface.
+    fn draw(&mut self, code: UpdateCode, data: &[u8], surface: &mut Surface) -> Result<(), RdpError> {
+        match code {
+            UpdateCode::Bitmap => self.bitmaps.draw_update(data, &self.palette, surface),
+            UpdateCode::SurfaceCommands => self.draw_surface_commands(data, surface),
+            UpdateCode::Palette => self.palette.update(data),
+            UpdateCode::Synchronize => Ok(()),
+            UpdateCode::Orders => {
+                // None is in our capabilities.
+                debug!(len_bytes = data.len(), "Drawing orders ignored");
+                self.refresh();
+                Ok(())
+            }
+            _ => {
+                let update = pointer::read(code, data)?;
+                self.events.extend(self.pointers.handle(&update, &self.palette));
+                Ok(())
+            }
+        }
+    }
+
+    /// Asks for the picture, once: something in it could not be drawn, and would not be the second time either.
+    fn refresh(&mut self) {
+        if !self.refreshed {
+            self.refreshed = true;
+            self.events.push_back(GraphicsEvent::Refresh);
+        }
+    }
+
+    /// Says that a frame ended, unless that was just said.
+    fn end_frame(&mut self) {
+        if !matches!(self.events.back(), Some(GraphicsEvent::FrameEnd)) {
+            self.events.push_back(GraphicsEvent::FrameEnd);
+        }
+    }
+}
+
+/// A mistake of the server's in what it draws.
+#[track_caller]
+fn broken(what: &'static str) -> RdpError {
+    RdpError::Protocol { source: SessionError::general(what) }
+}
+
+fn malformed(source: DecodeError) -> RdpError {
+    RdpError::decode(source)
+}
+
+/// A rectangle whose right and bottom edges are behind the last pixel; nothing if they are before the first.
+fn exclusive(rect: &ExclusiveRectangle) -> Rect {
+    Rect::new(
+        u32::from(rect.left),
+        u32::from(rect.top),
+        u32::from(rect.right.saturating_sub(rect.left)),
+        u32::from(rect.bottom.saturating_sub(rect.top)),
+    )
+}
+
+/// Lets `row` write each visible row of `rect`: the number of the row within `rect`, and its pixels, which are fewer
+/// than `rect` has where it reaches out of the surface.
+fn draw_rows(surface: &mut Surface, rect: Rect, mut row: impl FnMut(usize, &mut [u32])) {
+    let visible = rect.intersection(surface.size().rect());
+    for (index, pixels) in surface.rows_mut(visible).enumerate() {
+        row(index, pixels);
+    }
+}
+
+/// Empties a scratch buffer and gives back what is more than usual.
+fn trim<T>(scratch: &mut Vec<T>) {
+    scratch.clear();
+    scratch.shrink_to(KEPT_SCRATCH_BYTES / size_of::<T>());
+}
