@@ -4,6 +4,8 @@ mod audio;
 mod clipboard;
 mod microphone;
 mod pipes;
+#[cfg(test)]
+mod testing;
 mod touch;
 
 use futures_util::future::BoxFuture;
