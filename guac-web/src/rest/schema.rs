@@ -59,7 +59,9 @@ const RECORDING: &[Field] = &[
     text("recording-name"),
     flag("recording-exclude-output"),
     flag("recording-exclude-mouse"),
+    flag("recording-exclude-touch"),
     flag("recording-include-keys"),
+    flag("recording-include-clipboard"),
     flag("create-recording-path"),
     flag("recording-write-existing"),
 ];
@@ -68,11 +70,13 @@ const SFTP: &[Field] = &[
     flag("enable-sftp"),
     text("sftp-hostname"),
     number("sftp-port"),
+    number("sftp-timeout"),
     text("sftp-host-key"),
     text("sftp-username"),
     password("sftp-password"),
     multiline("sftp-private-key"),
     password("sftp-passphrase"),
+    multiline("sftp-public-key"),
     text("sftp-root-directory"),
     text("sftp-directory"),
     number("sftp-server-alive-interval"),
@@ -168,8 +172,133 @@ const SSH: &FormTable = &[
     ("wol", WAKE),
 ];
 
+/// In guacd's order; the first is what no choice means.
+const RDP_LAYOUTS: &[&str] = &[
+    "",
+    "cs-cz-qwertz",
+    "da-dk-qwerty",
+    "de-ch-qwertz",
+    "de-de-qwertz",
+    "en-gb-qwerty",
+    "en-us-qwerty",
+    "es-es-qwerty",
+    "es-latam-qwerty",
+    "failsafe",
+    "fr-be-azerty",
+    "fr-ca-qwerty",
+    "fr-ch-qwertz",
+    "fr-fr-azerty",
+    "hu-hu-qwertz",
+    "it-it-qwerty",
+    "ja-jp-qwerty",
+    "no-no-qwerty",
+    "pl-pl-qwerty",
+    "pt-br-qwerty",
+    "pt-pt-qwerty",
+    "ro-ro-qwerty",
+    "sv-se-qwerty",
+    "tr-tr-qwerty",
+];
+
+const RDP: &FormTable = &[
+    ("network", &[text("hostname"), number("port"), number("timeout")]),
+    (
+        "authentication",
+        &[
+            Field::new("username", "USERNAME"),
+            password("password"),
+            text("domain"),
+            choice("security", &["", "any", "nla", "nla-ext", "tls", "rdp", "vmconnect"]),
+            flag("disable-auth"),
+            flag("ignore-cert"),
+            flag("cert-tofu"),
+            text("cert-fingerprints"),
+        ],
+    ),
+    (
+        "gateway",
+        &[
+            text("gateway-hostname"),
+            number("gateway-port"),
+            Field::new("gateway-username", "USERNAME"),
+            password("gateway-password"),
+            text("gateway-domain"),
+        ],
+    ),
+    (
+        "basic-parameters",
+        &[
+            text("initial-program"),
+            text("client-name"),
+            choice("server-layout", RDP_LAYOUTS),
+            Field::new("timezone", "TIMEZONE"),
+            flag("console"),
+        ],
+    ),
+    (
+        "display",
+        &[
+            number("width"),
+            number("height"),
+            number("dpi"),
+            choice("color-depth", &["", "8", "16", "24", "32"]),
+            flag("force-lossless"),
+            choice("resize-method", &["", "display-update", "reconnect"]),
+            flag("read-only"),
+        ],
+    ),
+    (
+        "clipboard",
+        &[
+            choice("normalize-clipboard", &["", "preserve", "unix", "windows"]),
+            number("clipboard-buffer-size"),
+            flag("disable-copy"),
+            flag("disable-paste"),
+        ],
+    ),
+    (
+        "device-redirection",
+        &[
+            flag("console-audio"),
+            flag("disable-audio"),
+            flag("enable-audio-input"),
+            flag("enable-touch"),
+            flag("enable-printing"),
+            text("printer-name"),
+            flag("enable-drive"),
+            text("drive-name"),
+            flag("disable-download"),
+            flag("disable-upload"),
+            text("drive-path"),
+            flag("create-drive-path"),
+            text("static-channels"),
+        ],
+    ),
+    (
+        "performance",
+        &[
+            flag("enable-wallpaper"),
+            flag("enable-theming"),
+            flag("enable-font-smoothing"),
+            flag("enable-full-window-drag"),
+            flag("enable-desktop-composition"),
+            flag("enable-menu-animations"),
+            flag("disable-bitmap-caching"),
+            flag("disable-offscreen-caching"),
+            flag("disable-glyph-caching"),
+            flag("disable-gfx"),
+        ],
+    ),
+    ("remoteapp", &[text("remote-app"), text("remote-app-dir"), text("remote-app-args")]),
+    ("preconnection-pdu", &[number("preconnection-id"), text("preconnection-blob")]),
+    ("load-balancing", &[text("load-balance-info")]),
+    ("recording", RECORDING),
+    ("sftp", SFTP),
+    ("wol", WAKE),
+];
+
 /// Forms of the protocols known here; which of them can be opened the session host says.
-const PROTOCOLS: &[(&str, &FormTable)] = &[("ssh", SSH), ("vnc", VNC)];
+const PROTOCOLS: &[(&str, &FormTable)] = &[("rdp", RDP), ("ssh", SSH), ("vnc", VNC)];
 
 /// What a sharing profile may set.
 const SHARING: &FormTable = &[("display", &[flag("read-only")])];
@@ -246,4 +375,38 @@ pub(crate) async fn attributes(asked: Asked) -> Result<Json<Vec<Form>>, ApiError
         "userGroupAttributes" | "sharingProfileAttributes" => Vec::new(),
         _ => return Err(ApiError::not_found("No such schema.")),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_protocol_asks_for_no_parameter_twice() {
+        for (protocol, table) in PROTOCOLS {
+            let mut names: Vec<_> = table.iter().flat_map(|(_, fields)| *fields).map(|field| field.name).collect();
+            let all = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), all, "{protocol}");
+        }
+    }
+
+    #[test]
+    fn every_choice_offers_the_default_first_and_nothing_twice() {
+        for field in PROTOCOLS.iter().flat_map(|(_, table)| *table).flat_map(|(_, fields)| *fields) {
+            if field.kind == "ENUM" {
+                let mut options = field.options.to_vec();
+                assert_eq!(options.first(), Some(&""), "{}", field.name);
+                options.sort_unstable();
+                options.dedup();
+                assert_eq!(options.len(), field.options.len(), "{}", field.name);
+            }
+        }
+    }
+
+    #[test]
+    fn rdp_offers_all_keyboards_of_guacd() {
+        assert_eq!(RDP_LAYOUTS.len(), 1 + 23);
+    }
 }

@@ -193,7 +193,20 @@ async fn protocols_offer_the_fields_their_back_end_takes() {
     let world = world().await;
     let ann = world.token_of("ann").await;
     let protocols = data(&world, &ann, "schema/protocols").await;
-    assert_eq!(protocols.as_object().unwrap().keys().collect::<Vec<_>>(), ["ssh", "vnc"]);
+    assert_eq!(protocols.as_object().unwrap().keys().collect::<Vec<_>>(), ["rdp", "ssh", "vnc"]);
+    let rdp = json!([
+        {"name": "network", "fields": [{"name": "hostname", "type": "TEXT"}]},
+        {"name": "authentication", "fields": [
+            {"name": "domain", "type": "TEXT"},
+            {"name": "security", "type": "ENUM",
+             "options": ["", "any", "nla", "nla-ext", "tls", "rdp", "vmconnect"]},
+        ]},
+        {"name": "display", "fields": [
+            {"name": "resize-method", "type": "ENUM", "options": ["", "display-update", "reconnect"]},
+        ]},
+        {"name": "device-redirection", "fields": [{"name": "drive-path", "type": "TEXT"}]},
+    ]);
+    assert_eq!((&protocols["rdp"]["name"], &protocols["rdp"]["connectionForms"]), (&json!("rdp"), &rdp));
     let ssh = &protocols["ssh"];
     let expected = json!([
         {"name": "network", "fields": [{"name": "hostname", "type": "TEXT"}, {"name": "port", "type": "NUMERIC"}]},

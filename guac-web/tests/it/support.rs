@@ -65,6 +65,7 @@ impl SessionHost for ScriptedHost {
         let names: &[&str] = match selected {
             "ssh" => &["hostname", "port", "username", "password", "color-scheme", "read-only"],
             "vnc" => &["hostname", "port", "password"],
+            "rdp" => &["hostname", "domain", "security", "resize-method", "drive-path"],
             _ => return None,
         };
         Some(names.iter().map(|&name| name.to_owned()).collect())
