@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use guac_display::ImageSupport;
 use guac_protocol::{
-    ClientInfo, Encode as _, ProtocolVersion, Rest, ServerInstruction, Status, StreamIndex, UserId, write_argv,
+    ClientInfo, Encode as _, LayerIndex, ProtocolVersion, Rest, ServerInstruction, Status, StreamIndex, UserId,
+    write_argv,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant};
@@ -105,6 +106,8 @@ pub(crate) struct Core {
     pub(crate) cursor: Vec<u8>,
     pub(crate) title: Option<String>,
     pub(crate) argv: BTreeMap<&'static str, String>,
+    /// Of the default layer.
+    pub(crate) properties: BTreeMap<&'static str, String>,
     pub(crate) recorder: Option<Recorder>,
 }
 
@@ -169,6 +172,7 @@ impl Core {
             cursor: Vec::new(),
             title: None,
             argv: BTreeMap::new(),
+            properties: BTreeMap::new(),
             recorder: None,
         }
     }
@@ -387,6 +391,9 @@ impl Core {
         let mut out = self.cursor.clone();
         if let Some(name) = &self.title {
             ServerInstruction::Name { name }.encode(&mut out);
+        }
+        for (name, value) in &self.properties {
+            ServerInstruction::Set { layer: LayerIndex::DEFAULT, name, value }.encode(&mut out);
         }
         for (name, value) in &self.argv {
             write_argv(&mut out, ARGV_STREAM, name, value);

@@ -1,5 +1,7 @@
 //! What users say, as the session gets it.
 
+use std::sync::Arc;
+
 use guac_protocol::{ArgumentError, ClientInstruction, Instruction, ObjectIndex, Status, StreamIndex};
 
 use crate::transfer::{DownloadRequest, UploadRequest};
@@ -87,7 +89,7 @@ pub enum Event {
         /// Whose.
         user: UserKey,
         /// The pipe's name.
-        name: &'static str,
+        name: Arc<str>,
         /// One blob of it.
         data: Vec<u8>,
     },

@@ -1,9 +1,11 @@
 //! The running session: its picture next to its users.
 
+use std::sync::Arc;
+
 use guac_display::{Cursor, Display, FramePlan, ImageSupport, Picture};
 use guac_protocol::{
-    ClientInfo, Encode as _, ObjectIndex, ProtocolVersion, Rest, ServerInstruction, StreamIndex, write_argv,
-    write_clipboard,
+    ClientInfo, Encode as _, LayerIndex, ObjectIndex, ProtocolVersion, Rest, ServerInstruction, StreamIndex,
+    write_argv, write_clipboard,
 };
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
@@ -122,14 +124,22 @@ impl<P: Picture> Stage<P> {
         self.core.argv.insert(name, value.to_owned());
     }
 
+    /// Sets a property of the whole display for everyone, and for later joiners (P-062).
+    pub fn publish_property(&mut self, name: &'static str, value: &str) {
+        if self.core.properties.get(name).is_none_or(|known| known != value) {
+            self.core.publish(ServerInstruction::Set { layer: LayerIndex::DEFAULT, name, value }.to_bytes());
+            self.core.properties.insert(name, value.to_owned());
+        }
+    }
+
     /// Parameters that users may set from now on; all others are refused.
     pub fn accept_argv(&mut self, names: &'static [&'static str]) {
         self.core.rules.argv = names;
     }
 
     /// Pipes that users may open from now on; all others are refused.
-    pub fn accept_pipe(&mut self, names: &'static [&'static str]) {
-        self.core.rules.pipes = names;
+    pub fn accept_pipe(&mut self, names: &[&str]) {
+        self.core.rules.pipes = names.iter().map(|name| Arc::from(*name)).collect();
     }
 
     /// Asks the owner for parameters; answers come as [`Event::Argv`] if [`accept_argv`](Self::accept_argv) names them.

@@ -1,6 +1,7 @@
 //! Streams that a user opened: what is collected of each, how much, and how it is answered.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use guac_protocol::{MAX_STREAMS, Status, StreamIndex};
 
@@ -20,7 +21,7 @@ const MAX_OPEN: usize = 16;
 #[derive(Debug)]
 pub(crate) struct StreamRules {
     pub(crate) argv: &'static [&'static str],
-    pub(crate) pipes: &'static [&'static str],
+    pub(crate) pipes: Vec<Arc<str>>,
     pub(crate) paste: bool,
     pub(crate) clipboard_bytes: usize,
 }
@@ -29,7 +30,7 @@ impl StreamRules {
     /// `requested` is the value of `clipboard-buffer-size`.
     pub(crate) fn new(paste: bool, requested: usize) -> Self {
         let clipboard_bytes = requested.clamp(CLIPBOARD_BYTES.0, CLIPBOARD_BYTES.1);
-        Self { argv: &[], pipes: &[], paste, clipboard_bytes }
+        Self { argv: &[], pipes: Vec::new(), paste, clipboard_bytes }
     }
 }
 
@@ -38,14 +39,14 @@ impl StreamRules {
 pub(crate) enum Collected {
     Clipboard { mimetype: String, data: Vec<u8> },
     Argv { name: String, value: String },
-    Pipe { name: &'static str, data: Vec<u8> },
+    Pipe { name: Arc<str>, data: Vec<u8> },
 }
 
 #[derive(Debug)]
 enum Sink {
     Clipboard { mimetype: String, data: Vec<u8> },
     Argv { name: String, data: Vec<u8> },
-    Pipe { name: &'static str },
+    Pipe { name: Arc<str> },
 }
 
 /// The open streams of one user.
@@ -73,8 +74,8 @@ impl UserStreams {
                 Sink::Argv { name: open.name, data: Vec::new() }
             }
             StreamKind::Argv => return answer("parameter cannot be changed", Status::Unsupported),
-            StreamKind::Pipe => match rules.pipes.iter().find(|&&name| name == open.name) {
-                Some(name) => Sink::Pipe { name },
+            StreamKind::Pipe => match rules.pipes.iter().find(|name| ***name == *open.name) {
+                Some(name) => Sink::Pipe { name: Arc::clone(name) },
                 None => return answer("no such pipe", Status::ResourceNotFound),
             },
             // Uploads are taken before; this is what is left of them.
@@ -102,7 +103,7 @@ impl UserStreams {
         let (held, limit) = match self.open.get_mut(&stream) {
             None => return (answer("Invalid stream index", Status::ClientBadRequest), None),
             Some(Sink::Pipe { name }) => {
-                let collected = Collected::Pipe { name, data: blob };
+                let collected = Collected::Pipe { name: Arc::clone(name), data: blob };
                 return (answer("OK", Status::Success), Some(collected));
             }
             Some(Sink::Clipboard { data, .. }) => (data, rules.clipboard_bytes),
