@@ -11,22 +11,28 @@
 
 mod canvas;
 mod daemon;
+mod desktop;
 mod guac_client;
 mod http;
 mod mariadb;
 mod process;
+mod shadow;
 mod sshd;
 mod tls;
 mod transport;
+mod xrdp;
 mod xvnc;
 
 pub use canvas::Canvas;
 pub use daemon::{ADMIN_PASSWORD, Daemon, Home, Stopped, Usage};
+pub use desktop::Desktop;
 pub use guac_client::{ENTER, GuacClient};
 pub use http::{Answer, request};
 pub use mariadb::MariaDb;
 pub use process::{PATIENCE, Running, find, missing, wait_until};
+pub use shadow::{Shadow, ShadowSetup};
 pub use sshd::Sshd;
 pub use tls::{Authority, trusting};
 pub use transport::{Received, TcpTransport, Transport, WebSocketTransport, web_socket};
+pub use xrdp::{Xrdp, XrdpDesktop, XrdpSetup};
 pub use xvnc::Xvnc;

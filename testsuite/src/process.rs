@@ -123,3 +123,32 @@ pub(crate) fn until_logged(server: &mut Running, log: &std::path::Path, ready: &
     });
     outcome.unwrap()
 }
+
+/// Processes whose parent this is.
+pub(crate) fn children_of(parent: u32) -> Vec<u32> {
+    let pids = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_child = |pid: &u32| {
+        // The name in parentheses may hold anything; state and parent come after the last of them.
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let rest = stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+        rest.split(' ').nth(1).and_then(|ppid| ppid.parse().ok()) == Some(parent)
+    };
+    pids.filter(is_child).collect()
+}
+
+/// Waits until a starting server takes connections on 127.0.0.1. An error if it ended instead.
+pub(crate) fn until_listening(server: &mut Running, port: u16) -> Result<(), String> {
+    let mut outcome = None;
+    wait_until("a server that listens", || {
+        let ended = server.has_ended();
+        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            outcome = Some(Ok(()));
+        }
+        if ended {
+            outcome = Some(Err("it ended".to_owned()));
+        }
+        outcome.is_some()
+    });
+    outcome.unwrap()
+}

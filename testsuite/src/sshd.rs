@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::process::{Running, find, missing, on_free_port, until_logged};
+use crate::process::{Running, children_of, find, missing, on_free_port, until_logged};
 
 /// A running server.
 #[derive(Debug)]
@@ -113,17 +113,4 @@ fn launch(home: &Path, port: u16) -> Result<Running, String> {
     let mut server = Running::spawn(&mut command);
     until_logged(&mut server, &home.join("log"), "Server listening on")?;
     Ok(server)
-}
-
-/// Processes whose parent this is.
-fn children_of(parent: u32) -> Vec<u32> {
-    let pids = fs::read_dir("/proc").unwrap().flatten();
-    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let is_child = |pid: &u32| {
-        // The name in parentheses may hold anything; state and parent come after the last of them.
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let rest = stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned()).unwrap_or_default();
-        rest.split(' ').nth(1).and_then(|ppid| ppid.parse().ok()) == Some(parent)
-    };
-    pids.filter(is_child).collect()
 }

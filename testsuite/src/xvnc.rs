@@ -2,21 +2,19 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
-
+use crate::desktop::Desktop;
 use crate::process::{Running, find, missing, on_free_port};
 
 /// An X server with a VNC port, ended with its programs.
 #[derive(Debug)]
 pub struct Xvnc {
+    desktop: Desktop,
     server: Running,
-    programs: Vec<Running>,
-    display: String,
     port: u16,
-    home: TempDir,
 }
 
 impl Xvnc {
@@ -66,7 +64,13 @@ impl Xvnc {
             // It says its number when it is ready, and nothing if it had to give up.
             if number.trim().is_empty() { Err("no display".to_owned()) } else { Ok((server, number, port)) }
         });
-        Some(Self { server, programs: Vec::new(), display: format!(":{}", display.trim()), port, home })
+        Some(Self { desktop: Desktop::new(&display, home), server, port })
+    }
+
+    /// Where it listens on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Parameters that say where, and `more`.
@@ -77,64 +81,22 @@ impl Xvnc {
         own.iter().chain(more).map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
-    fn program(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command.env("DISPLAY", &self.display).env("HOME", self.home.path()).stderr(Stdio::null());
-        command
-    }
-
-    /// Text in colours and a pattern, still after a moment. `seed` makes desktops differ.
-    pub fn draw(&mut self, seed: usize) {
-        let colours = [["steelblue", "wheat"], ["firebrick", "khaki"], ["seagreen", "lavender"]];
-        let [front, back] = colours[seed % colours.len()];
-        assert!(
-            self.program("xsetroot").args(["-mod", "5", "7", "-fg", front, "-bg", back]).status().unwrap().success()
-        );
-        let script = format!(
-            "for i in $(seq 1 40); do printf '\\033[3%dm%s line of desk {seed} \\033[0m\\n' $((i % 8)) $i; done; sleep 600"
-        );
-        let mut command = self.program("xterm");
-        command.args(["-geometry", "60x20+100+80", "-e", "sh", "-c", &script]).stdout(Stdio::null());
-        self.programs.push(Running::spawn(&mut command));
-    }
-
-    /// The server's own view of its screen: width, height, pixels as `0x00RRGGBB`.
-    #[must_use]
-    pub fn screenshot(&self) -> (usize, usize, Vec<u32>) {
-        let dump = self.program("xwd").args(["-root", "-silent"]).output().unwrap().stdout;
-        let field =
-            |index: usize| u32::from_be_bytes(dump[index * 4..index * 4 + 4].try_into().unwrap()).try_into().unwrap();
-        let (header, width, height): (usize, usize, usize) = (field(0), field(4), field(5));
-        let (bits, line, colours) = (field(11), field(12), field(19));
-        assert_eq!((bits, field(7)), (32, 0), "32 bits a pixel, least significant byte first");
-        let rows = dump[header + colours * 12..].chunks_exact(line);
-        let pixels = rows.flat_map(|row| row.as_chunks::<4>().0.iter().take(width));
-        (width, height, pixels.map(|pixel| u32::from_le_bytes(*pixel) & 0xFF_FFFF).collect())
-    }
-
-    /// Runs a program of this display to its end and gives what it printed.
-    #[must_use]
-    pub fn run(&self, program: &str, arguments: &[&str]) -> String {
-        let output = self.program(program).args(arguments).output().unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
-    /// Starts a program of this display that ends with it.
-    pub fn show(&mut self, program: &str, arguments: &[&str]) {
-        let mut command = self.program(program);
-        // Text is UTF-8 whatever the locale of whoever runs the tests.
-        command.env("LC_ALL", "C.UTF-8").args(arguments).stdout(Stdio::null());
-        self.programs.push(Running::spawn(&mut command));
-    }
-
-    /// A directory of its own, gone with it.
-    #[must_use]
-    pub fn home(&self) -> &std::path::Path {
-        self.home.path()
-    }
-
     /// Ends it at once, as a crash would.
     pub fn kill(&mut self) {
         self.server.kill();
+    }
+}
+
+impl Deref for Xvnc {
+    type Target = Desktop;
+
+    fn deref(&self) -> &Desktop {
+        &self.desktop
+    }
+}
+
+impl DerefMut for Xvnc {
+    fn deref_mut(&mut self) -> &mut Desktop {
+        &mut self.desktop
     }
 }

@@ -5,11 +5,16 @@ use anyhow::{Result, bail};
 use crate::shell::{has, read, run};
 
 /// Debian packages that the tests use: a program that tells whether each is there, and its package.
-const TEST_PACKAGES: [(&str, &str); 12] = [
+const TEST_PACKAGES: [(&str, &str); 17] = [
     ("/usr/sbin/sshd", "openssh-server"),
     ("ssh-keygen", "openssh-client"),
     ("Xvnc", "tigervnc-standalone-server"),
     ("vncpasswd", "tigervnc-tools"),
+    ("/usr/sbin/xrdp", "xrdp"),
+    ("/etc/X11/xrdp/xorg.conf", "xorgxrdp"),
+    ("freerdp-shadow-cli", "freerdp2-shadow-x11"),
+    ("winpr-hash", "winpr-utils"),
+    ("xfreerdp", "freerdp2-x11"),
     ("xterm", "xterm"),
     ("openbox", "openbox"),
     ("xdotool", "xdotool"),

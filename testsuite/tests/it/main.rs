@@ -10,5 +10,6 @@ mod failures;
 mod files;
 mod hostile;
 mod operation;
+mod rdp_peers;
 mod secrets;
 mod sessions;
