@@ -1,0 +1,1 @@
+//! A Windows keyboard, for tests.
