@@ -46,8 +46,7 @@ impl Bitmaps {
 
     fn draw(&mut self, bitmap: &BitmapData<'_>, palette: &Palette, surface: &mut Surface) -> Result<(), RdpError> {
         let place = &bitmap.rectangle;
-        let (Some(width), Some(height)) =
-            (place.right.checked_sub(place.left), place.bottom.checked_sub(place.top))
+        let (Some(width), Some(height)) = (place.right.checked_sub(place.left), place.bottom.checked_sub(place.top))
         else {
             debug!("Bitmap for an empty place ignored");
             return Ok(());

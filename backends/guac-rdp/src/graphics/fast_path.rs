@@ -42,10 +42,7 @@ pub(super) fn read_header(pdu: &mut ReadCursor<'_>) -> Result<(), RdpError> {
 }
 
 /// Reads the next part and decompresses it.
-pub(super) fn read_part<'a>(
-    pdu: &mut ReadCursor<'a>,
-    bulk: &mut Option<BulkCompressor>,
-) -> Result<Part<'a>, RdpError> {
+pub(super) fn read_part<'a>(pdu: &mut ReadCursor<'a>, bulk: &mut Option<BulkCompressor>) -> Result<Part<'a>, RdpError> {
     let part: FastPathUpdatePdu<'a> = decode_cursor(pdu).map_err(malformed)?;
     let (code, fragmentation) = (part.update_code, part.fragmentation);
     let data = match part.compression_flags {

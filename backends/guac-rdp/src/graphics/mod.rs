@@ -8,15 +8,19 @@
 //! grows beyond a named limit.
 
 mod bitmap;
+mod canvases;
+mod codecs;
 mod fast_path;
 mod palette;
 mod pipeline;
 mod pixels;
 mod planar;
 mod pointer;
+mod progressive;
 mod remotefx;
 mod rle;
 mod surface_bits;
+mod zgfx;
 
 use std::collections::VecDeque;
 
@@ -24,6 +28,7 @@ use guac_display::{Cursor, Rect, Surface};
 use ironrdp_bulk::BulkCompressor;
 use ironrdp_connector::BitmapConfig;
 use ironrdp_core::{DecodeError, ReadCursor};
+use ironrdp_dvc::DvcMessage;
 use ironrdp_pdu::fast_path::UpdateCode;
 use ironrdp_pdu::geometry::ExclusiveRectangle;
 use ironrdp_pdu::rdp::capability_sets::{BitmapCodecs, client_codecs_capabilities};
@@ -34,7 +39,7 @@ use tracing::debug;
 use self::bitmap::Bitmaps;
 use self::fast_path::Fragments;
 use self::palette::Palette;
-use self::pipeline::Pipeline;
+use self::pipeline::{Pipeline, Renderer};
 use self::pointer::Pointers;
 use self::remotefx::RemoteFx;
 use crate::RdpError;
@@ -88,6 +93,7 @@ pub(crate) struct Graphics {
     bitmaps: Bitmaps,
     remotefx: RemoteFx,
     pointers: Pointers,
+    renderer: Option<Box<Renderer>>,
     refreshed: bool,
 }
 
@@ -101,6 +107,7 @@ impl Graphics {
             bitmaps: Bitmaps::default(),
             remotefx: RemoteFx::default(),
             pointers: Pointers::default(),
+            renderer: None,
             refreshed: false,
         }
     }
@@ -167,15 +174,46 @@ impl Graphics {
 
     /// The channel of the graphics pipeline, to attach before connecting; none where it is not offered.
     pub(crate) fn pipeline(&self) -> Option<Pipeline> {
-        None
+        // Servers only have true colour in it, and most codecs of it lose detail.
+        (self.options.gfx && !self.options.lossless && self.options.color_depth == 32).then(Pipeline::default)
     }
 
     /// Draws what arrived on the channel of the pipeline. To be called after each PDU of the channels.
     ///
     /// # Errors
     /// [`RdpError::Protocol`] if it is malformed.
-    pub(crate) fn handle_pipeline(&mut self, _link: &mut Link, _surface: &mut Surface) -> Result<(), RdpError> {
-        Ok(())
+    pub(crate) fn handle_pipeline(&mut self, link: &mut Link, surface: &mut Surface) -> Result<(), RdpError> {
+        let Some(mut channel) = link.channels.get_dvc_mut::<Pipeline>() else { return Ok(()) };
+        let (opened, messages) = channel.processor_mut().take();
+        if opened {
+            self.renderer = None;
+        }
+        let mut answers = Vec::new();
+        for message in messages {
+            answers.extend(self.draw_message(&message, surface)?);
+        }
+        link.send_dynamic::<Pipeline>(answers)
+    }
+
+    /// Draws one message of the pipeline and gives the answers to it.
+    fn draw_message(&mut self, message: &[u8], surface: &mut Surface) -> Result<Vec<DvcMessage>, RdpError> {
+        let drawn = self.renderer.get_or_insert_default().handle(message, surface)?;
+        if drawn.resized {
+            self.events.push_back(GraphicsEvent::Resized);
+        }
+        if drawn.incomplete {
+            self.refresh();
+        }
+        if drawn.frame_ended {
+            self.end_frame();
+        }
+        Ok(drawn.answers)
+    }
+
+    /// Whether the picture is between two states that the server means to be seen. It may be so for long: show it
+    /// after a while all the same.
+    pub(crate) fn is_in_frame(&self) -> bool {
+        self.renderer.as_ref().is_some_and(|renderer| renderer.is_in_frame())
     }
 
     /// The next thing to do.

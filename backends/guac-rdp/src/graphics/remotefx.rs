@@ -49,8 +49,7 @@ fn draw_frame(decoder: &mut TileDecoder, frame: &Frame<'_>, rect: Rect, surface:
     let visible = rect.intersection(surface.size().rect());
     let size = u32::from(TILE_SIZE);
     for tile in &set.tiles {
-        let place =
-            Rect::new(rect.x + u32::from(tile.x) * size, rect.y + u32::from(tile.y) * size, size, size);
+        let place = Rect::new(rect.x + u32::from(tile.x) * size, rect.y + u32::from(tile.y) * size, size, size);
         let shown = place.intersection(visible);
         if shown.is_empty() {
             continue;
