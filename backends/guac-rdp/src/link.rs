@@ -2,6 +2,7 @@
 
 use ironrdp_core::WriteBuf;
 use ironrdp_dvc::{DrdynvcClient, DvcClientProcessor, DvcMessage, encode_dvc_messages};
+use ironrdp_pdu::gcc::ChannelName;
 use ironrdp_pdu::input::fast_path::{FastPathInput, FastPathInputEvent};
 use ironrdp_pdu::rdp::headers::ShareDataPdu;
 use ironrdp_session::x224;
@@ -59,6 +60,13 @@ impl Link {
             let bytes = self.channels.process_svc_processor_messages(SvcProcessorMessages::<C>::new(messages))?;
             self.send_raw(&bytes);
         }
+        Ok(())
+    }
+
+    /// Queues messages of the static channel of this name, which must be attached.
+    pub(crate) fn send_named(&mut self, name: &ChannelName, messages: Vec<SvcMessage>) -> Result<(), RdpError> {
+        let bytes = self.channels.process_svc_messages_by_name(name, messages)?;
+        self.send_raw(&bytes);
         Ok(())
     }
 

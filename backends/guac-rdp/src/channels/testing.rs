@@ -112,14 +112,14 @@ pub(crate) struct Scene {
     pub(crate) id: guac_protocol::ConnectionId,
     pub(crate) owner: Listener,
     pub(crate) stage: Stage<Surface>,
+    marks: u32,
 }
 
 /// A user and what he is told.
 pub(crate) struct Listener {
     pub(crate) user: User,
     decoder: Decoder,
-    /// Open streams: their opening instruction and what came.
-    streams: BTreeMap<String, (Vec<String>, Vec<u8>)>,
+    clipboards: Clipboards,
 }
 
 struct Given(Mutex<Option<oneshot::Sender<Stage<Surface>>>>);
@@ -148,7 +148,7 @@ impl Scene {
         let (sender, stage) = oneshot::channel();
         let hub = Hub::new(vec![Box::new(Given(Mutex::new(Some(sender))))], 1);
         let (id, user) = hub.open("given", params, modern()).unwrap();
-        Self { hub, id, owner: Listener::new(user), stage: stage.await.unwrap() }
+        Self { hub, id, owner: Listener::new(user), stage: stage.await.unwrap(), marks: 0 }
     }
 
     pub(crate) async fn join(&mut self) -> Listener {
@@ -181,16 +181,28 @@ impl Scene {
         }
     }
 
-    /// Everything that the owner was told so far: instructions, and streams as their opening with the data behind.
+    /// Everything that the owner was told so far.
     pub(crate) async fn told(&mut self) -> Vec<Vec<String>> {
-        self.stage.set_title("all");
-        self.owner.hear_until("name").await
+        self.marks += 1;
+        let mark = self.marks.to_string();
+        self.stage.set_title(&mark);
+        let mut told = self.owner.hear_until(&["name", &mark]).await;
+        told.retain(|elements| elements[0] != "name");
+        told
+    }
+
+    /// Runs the session until the owner has been told this. Gives what he was told, this included.
+    pub(crate) async fn until_told(&mut self, beginning: &[&str]) -> Vec<Vec<String>> {
+        tokio::select! {
+            event = self.stage.next() => panic!("{event:?}"),
+            told = self.owner.hear_until(beginning) => told,
+        }
     }
 }
 
 impl Listener {
     fn new(user: User) -> Self {
-        Self { user, decoder: Decoder::new(), streams: BTreeMap::new() }
+        Self { user, decoder: Decoder::new(), clipboards: Clipboards::default() }
     }
 
     pub(crate) async fn say(&mut self, elements: &[&str]) {
@@ -201,41 +213,45 @@ impl Listener {
         self.user.handle_instruction(&instruction).await.unwrap();
     }
 
-    /// Instructions before the first of this opcode.
-    pub(crate) async fn hear_until(&mut self, opcode: &str) -> Vec<Vec<String>> {
+    /// What he is told up to an instruction that begins like this. A clipboard comes whole, as its opening instruction
+    /// with the text behind.
+    pub(crate) async fn hear_until(&mut self, beginning: &[&str]) -> Vec<Vec<String>> {
         let mut told = Vec::new();
         loop {
             let bytes = self.user.recv().await.unwrap();
             for chunk in bytes.chunks(4096) {
                 self.decoder.feed(chunk).unwrap();
                 while let Some(instruction) = self.decoder.next_instruction().unwrap() {
-                    let elements: Vec<String> =
-                        std::iter::once(instruction.opcode()).chain(instruction.args()).map(Into::into).collect();
-                    if elements[0] == opcode {
-                        return told;
-                    }
-                    if let Some(elements) = self.collect(elements) {
-                        told.push(elements);
-                    }
+                    let elements = std::iter::once(instruction.opcode()).chain(instruction.args());
+                    told.extend(self.clipboards.collect(elements.map(Into::into).collect()));
                 }
+            }
+            let begins = |elements: &Vec<String>| elements.iter().zip(beginning).all(|(a, b)| a == b);
+            if told.iter().any(begins) {
+                return told;
             }
         }
     }
+}
 
-    /// Streams are told when they end.
+/// Clipboards on their way, by stream.
+#[derive(Default)]
+struct Clipboards(BTreeMap<String, (Vec<String>, Vec<u8>)>);
+
+impl Clipboards {
     fn collect(&mut self, mut elements: Vec<String>) -> Option<Vec<String>> {
-        match elements[0].as_str() {
-            "clipboard" | "pipe" => {
-                self.streams.insert(elements[1].clone(), (elements, Vec::new()));
+        let stream = elements.get(1).cloned().unwrap_or_default();
+        match (elements[0].as_str(), self.0.get_mut(&stream)) {
+            ("clipboard", _) => {
+                self.0.insert(stream, (elements, Vec::new()));
                 None
             }
-            "blob" => {
-                let data = base64_simd::STANDARD.decode_to_vec(&elements[2]).unwrap();
-                self.streams.get_mut(&elements[1]).unwrap().1.extend(data);
+            ("blob", Some((_, data))) => {
+                data.extend(base64_simd::STANDARD.decode_to_vec(&elements[2]).unwrap());
                 None
             }
-            "end" => {
-                let (opening, data) = self.streams.remove(&elements[1]).unwrap();
+            ("end", Some(_)) => {
+                let (opening, data) = self.0.remove(&stream).unwrap();
                 elements = opening;
                 elements.push(String::from_utf8(data).unwrap());
                 Some(elements)
