@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -14,6 +15,18 @@ const MAX_RING_BYTES: usize = 4 << 20;
 
 /// Entries that stay whatever their size, so that one large frame can always be delivered.
 const MIN_RING_ENTRIES: usize = 2;
+
+/// Sound that a user may have before him. What is older he misses: a gap is better than hearing everything late, and his
+/// line may not carry more.
+const MAX_AUDIO_BEHIND: Duration = Duration::from_millis(500);
+
+/// Whole instructions.
+#[derive(Debug)]
+struct Entry {
+    bytes: Bytes,
+    /// For sound: where it ends on the clock of all sound of the session.
+    plays_until: Option<Duration>,
+}
 
 /// What a user finds at his place.
 #[derive(Debug)]
@@ -30,8 +43,10 @@ pub(crate) enum Next {
 
 #[derive(Debug, Default)]
 struct Ring {
-    entries: VecDeque<Bytes>,
+    entries: VecDeque<Entry>,
     bytes: usize,
+    /// How long all sound published so far plays.
+    played: Duration,
     /// Number of the first entry held.
     first: u64,
     /// Places of the users who have one: the number of the next entry each will take.
@@ -48,7 +63,7 @@ impl Ring {
 
     fn pop(&mut self) {
         if let Some(entry) = self.entries.pop_front() {
-            self.bytes -= entry.len();
+            self.bytes -= entry.bytes.len();
             self.first += 1;
         }
     }
@@ -75,13 +90,24 @@ pub(crate) struct Broadcast {
 impl Broadcast {
     /// Appends whole instructions. Users too far behind lose their places.
     pub(crate) fn publish(&self, entry: Bytes) {
+        self.append(entry, None);
+    }
+
+    /// Appends sound that plays so long, as one entry that a user may miss.
+    pub(crate) fn publish_audio(&self, entry: Bytes, length: Duration) {
+        self.append(entry, Some(length));
+    }
+
+    fn append(&self, bytes: Bytes, plays: Option<Duration>) {
         let mut ring = self.lock();
         if ring.places.is_empty() {
             ring.first += 1;
             return;
         }
-        ring.bytes += entry.len();
-        ring.entries.push_back(entry);
+        ring.bytes += bytes.len();
+        ring.played += plays.unwrap_or_default();
+        let plays_until = plays.map(|_| ring.played);
+        ring.entries.push_back(Entry { bytes, plays_until });
         while ring.bytes > MAX_RING_BYTES && ring.entries.len() > MIN_RING_ENTRIES {
             ring.pop();
         }
@@ -144,11 +170,14 @@ impl Broadcast {
                 ring.places.remove(&user);
                 return Next::Behind;
             };
-            let entry = usize::try_from(offset).ok().and_then(|offset| ring.entries.get(offset)).cloned();
-            if let Some(entry) = entry {
+            let waiting = ring.entries.range(usize::try_from(offset).unwrap_or(usize::MAX).min(ring.entries.len())..);
+            let found = (place..).zip(waiting).find(|(_, entry)| {
+                entry.plays_until.is_none_or(|until| ring.played.saturating_sub(until) <= MAX_AUDIO_BEHIND)
+            });
+            if let Some((place, bytes)) = found.map(|(place, entry)| (place, entry.bytes.clone())) {
                 ring.places.insert(user, place + 1);
                 ring.drop_taken();
-                return Next::Entry(entry);
+                return Next::Entry(bytes);
             }
         }
         ring.end.clone().map_or(Next::Wait, Next::Ended)
@@ -217,6 +246,25 @@ mod tests {
         assert_eq!(ring.lock().entries.len(), 2);
         ring.publish(entry(1));
         assert!(matches!(ring.take(UserKey(1), false), Next::Behind));
+    }
+
+    #[test]
+    fn who_is_half_a_second_behind_with_sound_keeps_all_and_a_moment_more_costs_the_oldest() {
+        let ring = Broadcast::default();
+        ring.place_at_end(UserKey(1));
+        let tenth = Duration::from_millis(100);
+        for sound in [&b"0"[..], b"1", b"2", b"3", b"4", b"5"] {
+            ring.publish_audio(Bytes::from_static(sound), tenth);
+        }
+        assert!(matches!(ring.take(UserKey(1), false), Next::Entry(bytes) if bytes == "0"));
+        ring.publish(Bytes::from_static(b"picture"));
+        ring.publish_audio(Bytes::from_static(b"6"), tenth);
+        ring.publish_audio(Bytes::from_static(b"7"), tenth);
+        for expected in ["2", "3", "4", "5", "picture", "6", "7"] {
+            assert!(matches!(ring.take(UserKey(1), false), Next::Entry(bytes) if bytes == expected), "{expected}");
+        }
+        assert!(matches!(ring.take(UserKey(1), false), Next::Wait));
+        assert_eq!(ring.lock().bytes, 0);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
+use crate::audio::{Microphone, Speaker};
 use crate::encode_pool::EncodePool;
 use crate::files::UserFiles;
 use crate::input::{Event, InputEvent, StreamAnswer, StreamKind, UserKey};
@@ -108,6 +109,8 @@ pub(crate) struct Core {
     pub(crate) argv: BTreeMap<&'static str, String>,
     /// Of the default layer.
     pub(crate) properties: BTreeMap<&'static str, String>,
+    pub(crate) speaker: Speaker,
+    pub(crate) microphone: Microphone,
     pub(crate) recorder: Option<Recorder>,
 }
 
@@ -173,6 +176,8 @@ impl Core {
             title: None,
             argv: BTreeMap::new(),
             properties: BTreeMap::new(),
+            speaker: Speaker::default(),
+            microphone: Microphone::default(),
             recorder: None,
         }
     }
@@ -197,6 +202,16 @@ impl Core {
     pub(crate) fn publish_unrecorded(&mut self, bytes: Bytes) {
         self.last_write = Instant::now();
         self.shared.broadcast.publish(bytes);
+    }
+
+    /// Sound of this length, which a user who is behind may miss.
+    pub(crate) fn publish_audio(&mut self, bytes: Vec<u8>, length: Duration) {
+        let bytes = Bytes::from(bytes);
+        if let Some(recorder) = &self.recorder {
+            recorder.output(&bytes);
+        }
+        self.last_write = Instant::now();
+        self.shared.broadcast.publish_audio(bytes, length);
     }
 
     /// Records what a user did, if there is a recording.
@@ -313,14 +328,23 @@ impl Core {
             }
             InputEvent::Open(open) => {
                 self.members.get_mut(&user)?.files.forget_upload(open.stream);
+                let ended = self.close_microphone(user, open.stream);
                 if matches!(open.kind, StreamKind::File | StreamKind::Put(_)) {
                     self.request_upload(user, *open);
-                    return None;
+                    return ended;
+                }
+                if open.kind == StreamKind::Audio && is_owner && !read_only && !self.microphone.is_off() {
+                    self.members.get_mut(&user)?.streams.forget(open.stream);
+                    self.open_microphone(&open);
+                    return ended;
                 }
                 let answer = self.members.get_mut(&user)?.streams.open(*open, &self.rules, read_only);
                 self.answer(user, answer);
-                None
+                ended
             }
+            // Not answered one by one, as from guacd: sound is sent as it is recorded, whatever comes back.
+            InputEvent::Blob { stream, data } if is_owner && self.microphone.is(stream) => self.microphone.blob(data),
+            InputEvent::End { stream } if is_owner && self.microphone.is(stream) => self.close_microphone(user, stream),
             InputEvent::Blob { stream, data } if self.members.get(&user)?.files.has_upload(stream) => {
                 if !self.members.get_mut(&user)?.files.blob(stream, data) {
                     let (message, status) = ("more blobs than were asked for", Status::ClientOverrun);
@@ -398,6 +422,7 @@ impl Core {
         for (name, value) in &self.argv {
             write_argv(&mut out, ARGV_STREAM, name, value);
         }
+        self.speaker.announce(&mut out);
         out
     }
 

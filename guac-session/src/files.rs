@@ -31,6 +31,8 @@ struct Outgoing {
     /// What is left of the last chunk.
     rest: Bytes,
     finished: bool,
+    /// Who waits for the user to have all of it.
+    delivered: Option<oneshot::Sender<()>>,
 }
 
 /// Objects and transfers of one user. Nothing in here waits: [`poll_output`](Self::poll_output) says what may go out.
@@ -86,7 +88,7 @@ impl UserFiles {
     /// A stream that the machine begins; the caller sends its opening.
     pub(crate) fn push(&mut self, source: DownloadEnd) -> Option<StreamIndex> {
         let stream = self.indices.allocate()?;
-        let outgoing = Outgoing { stream: OutgoingStream::new(stream), source, rest: Bytes::new(), finished: false };
+        let outgoing = Outgoing { stream: OutgoingStream::new(stream), source, rest: Bytes::new(), finished: false, delivered: None };
         self.downloads.insert(stream, outgoing);
         Some(stream)
     }
@@ -214,7 +216,10 @@ impl Outgoing {
             match self.source.chunks.poll_recv(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Chunk::Data(data))) => self.rest = data,
-                Poll::Ready(Some(Chunk::Done)) => self.finished = true,
+                Poll::Ready(Some(Chunk::Done(delivered))) => {
+                    self.finished = true;
+                    self.delivered = Some(delivered);
+                }
                 Poll::Ready(None) => {
                     if !self.finished {
                         tracing::warn!(stream = self.stream.stream().0, "Download ended before its time");
@@ -225,6 +230,9 @@ impl Outgoing {
             if self.finished {
                 // There is room, so every blob is answered.
                 let _ = self.stream.end(&mut out);
+                if let Some(delivered) = self.delivered.take() {
+                    let _ = delivered.send(());
+                }
                 return Poll::Ready(out);
             }
         }

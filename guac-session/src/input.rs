@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use guac_protocol::{ArgumentError, ClientInstruction, Instruction, ObjectIndex, Status, StreamIndex};
+use guac_protocol::{ArgumentError, AudioFormat, ClientInstruction, Instruction, ObjectIndex, Status, StreamIndex};
 
 use crate::transfer::{DownloadRequest, UploadRequest};
 
@@ -93,6 +93,15 @@ pub enum Event {
         /// One blob of it.
         data: Vec<u8>,
     },
+    /// What the owner said into his microphone, where [`Stage::use_microphone`](crate::Stage::use_microphone) wants it.
+    AudioInput {
+        /// What `data` is, the same from the first blob to the end.
+        format: AudioFormat,
+        /// One blob, at most 6144 bytes. A frame may begin in one and end in the next.
+        data: Vec<u8>,
+    },
+    /// He turned it off. Nothing is said when he leaves.
+    AudioInputEnd,
     /// The owner asks for a stream of an object that [`Stage::expose_filesystem`](crate::Stage::expose_filesystem)
     /// showed him.
     Download(DownloadRequest),
@@ -137,7 +146,7 @@ pub(crate) enum StreamKind {
     Put(ObjectIndex),
     /// The name is longer than any file's.
     NameTooLong,
-    /// Microphones: refused by type, as guacd does without an input backend.
+    /// A microphone.
     Audio,
 }
 

@@ -49,6 +49,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod audio;
 mod backend;
 mod broadcast;
 mod core;
@@ -69,6 +70,7 @@ mod sync;
 mod transfer;
 mod user;
 
+pub use audio::AudioInput;
 pub use backend::{Backend, Start};
 pub use error::{OpenError, SessionEnd, UserGone};
 pub use input::{Event, UserKey};

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use guac_display::{Cursor, Display, FramePlan, ImageSupport, Picture};
 use guac_protocol::{
-    ClientInfo, Encode as _, LayerIndex, ObjectIndex, ProtocolVersion, Rest, ServerInstruction, StreamIndex,
-    write_argv, write_clipboard,
+    AudioFormat, ClientInfo, Encode as _, LayerIndex, ObjectIndex, ProtocolVersion, Rest, ServerInstruction,
+    StreamIndex, write_argv, write_clipboard,
 };
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
+use crate::audio::AudioInput;
 use crate::core::{ARGV_STREAM, Core, InFlight, Snapshot};
 use crate::input::Event;
 use crate::pace::{MIN_FRAME_INTERVAL, quality};
@@ -122,6 +123,29 @@ impl<P: Picture> Stage<P> {
         write_argv(&mut out, ARGV_STREAM, name, value);
         self.core.publish(out);
         self.core.argv.insert(name, value.to_owned());
+    }
+
+    /// The machine begins to play sound of this format, or changes to it. Users whose client plays it hear from now on
+    /// what [`play_audio`](Self::play_audio) gets (P-070, P-145).
+    pub fn start_audio(&mut self, format: AudioFormat) {
+        self.core.start_audio(format);
+    }
+
+    /// Sends sound at once: whole frames of the format that was started; a rest that is no frame is left out. Nothing
+    /// happens where none was. Who is half a second behind misses some, so that sound does not pile up for him.
+    pub fn play_audio(&mut self, pcm: &[u8]) {
+        self.core.play_audio(pcm);
+    }
+
+    /// The machine plays nothing more.
+    pub fn stop_audio(&mut self) {
+        self.core.stop_audio();
+    }
+
+    /// What becomes of the owner's microphone from now on; at first it is [`Off`](AudioInput::Off) (P-094, P-146).
+    /// What he says comes as [`Event::AudioInput`].
+    pub fn use_microphone(&mut self, input: AudioInput) {
+        self.core.use_microphone(input);
     }
 
     /// Sets a property of the whole display for everyone, and for later joiners (P-062).

@@ -81,7 +81,8 @@ impl UserStreams {
             // Uploads are taken before; this is what is left of them.
             StreamKind::File | StreamKind::Put(_) => return answer("file transfer is off", Status::Unsupported),
             StreamKind::NameTooLong => return answer("name is too long", Status::ClientBadRequest),
-            StreamKind::Audio => return answer("audio input is off", Status::ClientBadType),
+            // The owner's is taken before, where the backend listens.
+            StreamKind::Audio => return answer("audio input is off", Status::Unsupported),
         };
         self.open.insert(stream, sink);
         answer("OK", Status::Success)
@@ -180,7 +181,7 @@ mod tests {
         assert_eq!(status(StreamKind::Argv, "password", false), Status::Unsupported);
         assert_eq!(status(StreamKind::Pipe, "STDIN", false), Status::ResourceNotFound);
         assert_eq!(status(StreamKind::File, "", false), Status::Unsupported);
-        assert_eq!(status(StreamKind::Audio, "", false), Status::ClientBadType);
+        assert_eq!(status(StreamKind::Audio, "", false), Status::Unsupported);
         assert_eq!(status(StreamKind::Clipboard, "", true), Status::ClientForbidden);
         let (answer, _) = streams.blob(StreamIndex(9), vec![1], &off);
         assert_eq!((answer.message, answer.status), ("Invalid stream index", Status::ClientBadRequest));

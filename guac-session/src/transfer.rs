@@ -31,7 +31,8 @@ pub struct TransferGone;
 #[derive(Debug)]
 pub(crate) enum Chunk {
     Data(Bytes),
-    Done,
+    /// All was handed over. Who waits is told when the user has it.
+    Done(oneshot::Sender<()>),
 }
 
 /// A user asks for a stream of an object (`get`): a directory's index or a file.
@@ -136,7 +137,21 @@ impl Download {
     /// # Cancel safety
     /// If the future is dropped the stream ends early.
     pub async fn finish(self) -> Result<(), TransferGone> {
-        self.chunks.send(Chunk::Done).await.map_err(|_| TransferGone)
+        let (delivered, _) = oneshot::channel();
+        self.chunks.send(Chunk::Done(delivered)).await.map_err(|_| TransferGone)
+    }
+
+    /// As [`finish`](Self::finish), waiting until the user has acknowledged every blob of it.
+    ///
+    /// # Errors
+    /// [`TransferGone`] when the user does not want it any more, or left before he had all of it.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped the stream goes on to its end, or ends early.
+    pub async fn deliver(self) -> Result<(), TransferGone> {
+        let (delivered, waiting) = oneshot::channel();
+        self.chunks.send(Chunk::Done(delivered)).await.map_err(|_| TransferGone)?;
+        waiting.await.map_err(|_| TransferGone)
     }
 
     /// Resolves when the user does not want it any more.

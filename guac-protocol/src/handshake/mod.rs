@@ -135,6 +135,12 @@ impl ClientInfo {
     pub fn shows(&self, mimetype: &str) -> bool {
         self.image_mimetypes.iter().any(|known| known == mimetype)
     }
+
+    /// Whether the client announced this audio type, without parameters: `audio/L8` or `audio/L16`.
+    #[must_use]
+    pub fn plays(&self, essence: &str) -> bool {
+        self.audio_mimetypes.iter().any(|known| known == essence)
+    }
 }
 
 /// What `select` chose.

@@ -1,6 +1,7 @@
 //! Whole sessions with a scripted backend.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
 
+mod audio;
 mod files;
 mod recording;
 
@@ -8,8 +9,10 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 use guac_display::{Cursor, Rect, Size, Surface};
-use guac_protocol::{ClientInfo, Decoder, ProtocolVersion, Status};
-use guac_session::{Backend, Event, Hub, OpenError, Params, SessionEnd, Start, User, UserGone, UserReceiver};
+use guac_protocol::{AudioFormat, ClientInfo, Decoder, ProtocolVersion, Status};
+use guac_session::{
+    AudioInput, Backend, Event, Hub, OpenError, Params, SessionEnd, Start, User, UserGone, UserReceiver,
+};
 use testsuite::Canvas;
 use tokio::sync::mpsc;
 
@@ -26,6 +29,10 @@ enum Act {
     Setting(&'static str),
     Dot,
     Require,
+    StartAudio(AudioFormat),
+    Play(Vec<u8>),
+    StopAudio,
+    Microphone(AudioInput),
     Fail,
     Panic,
 }
@@ -75,6 +82,10 @@ impl Backend for Scripted {
                         Act::Dot => stage.set_cursor(&Cursor::dot()),
                         Act::Setting(value) => stage.publish_argv("font-size", value),
                         Act::Require => drop(stage.require(&["password"])),
+                        Act::StartAudio(format) => stage.start_audio(format),
+                        Act::Play(pcm) => stage.play_audio(&pcm),
+                        Act::StopAudio => stage.stop_audio(),
+                        Act::Microphone(input) => stage.use_microphone(input),
                         Act::Fail => return Err(SessionEnd::new(Status::UpstreamError, "the machine broke off")),
                         Act::Panic => panic!("scripted panic"),
                     },
