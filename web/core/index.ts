@@ -22,7 +22,6 @@ export { Session, type SessionOptions } from "./session/session.ts";
 export { MouseButton } from "./session/events.ts";
 export type {
   MouseState,
-  SendFileOptions,
   SessionEvents,
   SessionState,
   SessionStats,
@@ -32,6 +31,7 @@ export { isRetryable, retryDelayMs } from "./session/retry.ts";
 
 export { ReadStream } from "./streams/reader.ts";
 export { WriteStream } from "./streams/writer.ts";
+export { Files, sendFile, type FileEntry, type SendFileOptions } from "./streams/files.ts";
 export { isText, readClipboard, type ClipboardContent } from "./streams/clipboard.ts";
 
 export { Display } from "./display/display.ts";

@@ -1,5 +1,6 @@
 import { common } from "./en/common";
 import type { client } from "./en/client";
+import type { files } from "./en/files";
 import type { home } from "./en/home";
 import type { inside } from "./en/inside";
 import type { session } from "./en/session";
@@ -7,7 +8,13 @@ import type { visit } from "./en/visit";
 import { format, type Params } from "./format";
 
 /** Every message of the app; a page's own part is loaded with that page. */
-export type Catalogue = typeof common & typeof inside & typeof home & typeof client & typeof session & typeof visit;
+export type Catalogue = typeof common &
+  typeof inside &
+  typeof home &
+  typeof client &
+  typeof files &
+  typeof session &
+  typeof visit;
 
 /** The name of a message. */
 export type MessageKey = keyof Catalogue;

@@ -19,6 +19,7 @@ import type { Zoom } from "./prefs.svelte";
 import { ReconnectPlan } from "./reconnect";
 import { clampSize, type Size, SizeNegotiator } from "./size";
 import type { Stage } from "./status";
+import type { Transfers } from "./transfers.svelte";
 
 /** Where a session stands, as the page shows it and as tests read it. */
 export type LiveState = "connecting" | "waiting" | "connected" | "unstable" | "frozen" | "reconnecting" | "ended";
@@ -39,6 +40,12 @@ export interface Prompt {
   fields: Field[];
   /** True when an earlier answer was not accepted. */
   again: boolean;
+}
+
+/** Files that the machine offers. */
+export interface FileSystem {
+  object: number;
+  name: string;
 }
 
 /** What is known of the way the bytes take. */
@@ -108,6 +115,11 @@ export class LiveSession {
   display = $state.raw<Display | null>(null);
   session = $state.raw<Session | null>(null);
   uuid = $state<string | null>(null);
+  filesystems = $state.raw<readonly FileSystem[]>([]);
+  /** Files on their way; there once the first one is. */
+  transfers = $state.raw<Transfers | null>(null);
+  /** Fingers that the machine understands at a time. */
+  touches = $state(0);
   figures = $state.raw<Figures>(NO_FIGURES);
   picturePx = $state.raw<Size>({ widthPx: 0, heightPx: 0 });
   zoom = $state<Zoom>("fit");
@@ -252,6 +264,12 @@ export class LiveSession {
     for (const keysym of keysyms.toReversed()) this.session?.sendKey(keysym, false);
   }
 
+  /** What sends and saves files, fetched when it is needed. */
+  async withTransfers(): Promise<Transfers> {
+    const { Transfers } = await import("./transfers.svelte");
+    return (this.transfers ??= new Transfers(this));
+  }
+
   /** The picture as it is now, small; `null` when there is none. */
   async picture(): Promise<Blob | null> {
     if (!this.display || this.picturePx.widthPx === 0) return null;
@@ -288,6 +306,21 @@ export class LiveSession {
     });
     session.on("required", ({ names }) => {
       if (mine()) void this.#ask(names);
+    });
+    session.on("multitouch", (touches) => {
+      if (mine()) this.touches = touches;
+    });
+    session.on("filesystem", (filesystem) => {
+      if (mine()) this.filesystems = [...this.filesystems, filesystem];
+    });
+    session.on("undefine", ({ object }) => {
+      if (mine()) this.filesystems = this.filesystems.filter((each) => each.object !== object);
+    });
+    session.on("file", (file) => {
+      this.withTransfers().then(
+        (transfers) => transfers.receive(file),
+        () => file.stream.cancel(),
+      );
     });
     session.on("clipboard", ({ mimetype, stream }) => {
       void stream
@@ -397,6 +430,8 @@ export class LiveSession {
     this.awaitingLogin = false;
     this.prompt = null;
     this.silentMs = 0;
+    this.touches = 0;
+    this.filesystems = [];
     const session = this.session;
     this.session = null;
     session?.disconnect();

@@ -34,6 +34,12 @@ export interface SessionEvents {
   clipboard: { mimetype: string; stream: ReadStream };
   file: { mimetype: string; filename: string; stream: ReadStream };
   pipe: { mimetype: string; name: string; stream: ReadStream };
+  /** The machine offers files: ask for them with `Session.requestFrom`, give it some with `Session.openObject`. */
+  filesystem: { object: number; name: string };
+  /** It offers them no more. */
+  undefine: { object: number };
+  /** What `Session.requestFrom` asked for. */
+  body: { object: number; mimetype: string; name: string; stream: ReadStream };
   /** The machine understands touch: at most this many fingers (0 = no). */
   multitouch: number;
   /** Another person moved the pointer to here (picture pixels). */
@@ -78,12 +84,4 @@ export interface TouchState {
   angle: number;
   /** 0 … 1; 0 = lifted. */
   force: number;
-}
-
-/** Settings of `Session.sendFile`. */
-export interface SendFileOptions {
-  /** Default: the file's own name. */
-  filename?: string;
-  signal?: AbortSignal;
-  onProgress?: (sentBytes: number, totalBytes: number) => void;
 }

@@ -60,11 +60,13 @@ export class Incoming {
       ["argv", (args) => this.#argv(args)],
       ["audio", (args) => this.#refuse(args, Status.CLIENT_BAD_TYPE)],
       ["blob", (args) => this.#blob(args)],
+      ["body", (args) => this.#body(args)],
       ["clipboard", (args) => this.#stream("clipboard", args, (mimetype, stream) => ({ mimetype, stream }))],
       ["disconnect", () => host.ended(null)],
       ["end", (args) => this.#endOfStream(args)],
       ["error", (args) => this.#error(args)],
       ["file", (args) => this.#stream("file", args, (mimetype, stream) => ({ mimetype, filename: text(args, 2), stream }))],
+      ["filesystem", (args) => host.emit("filesystem", { object: int(args, 0), name: text(args, 1) })],
       ["log", (args) => host.emit("log", text(args, 0))],
       ["mouse", (args) => this.#pointer(args)],
       ["msg", (args) => this.#message(args)],
@@ -72,6 +74,7 @@ export class Incoming {
       ["pipe", (args) => this.#stream("pipe", args, (mimetype, stream) => ({ mimetype, name: text(args, 2), stream }))],
       ["required", (args) => host.emit("required", { names: [...args] })],
       ["sync", (args) => this.#sync(args)],
+      ["undefine", (args) => host.emit("undefine", { object: int(args, 0) })],
       ["video", (args) => this.#refuse(args, Status.CLIENT_BAD_TYPE)],
     ]);
   }
@@ -118,7 +121,12 @@ export class Incoming {
     else this.#streams.end(int(args, 0));
   }
 
-  #stream<K extends "clipboard" | "file" | "pipe">(
+  #body(args: readonly string[]): void {
+    const [object, name] = [int(args, 0), text(args, 3)];
+    this.#stream("body", args.slice(1), (mimetype, stream) => ({ object, mimetype, name, stream }));
+  }
+
+  #stream<K extends "body" | "clipboard" | "file" | "pipe">(
     type: K,
     args: readonly string[],
     event: (mimetype: string, stream: ReadStream) => SessionEvents[K],

@@ -3,12 +3,11 @@ import { Emitter } from "../emitter.ts";
 import { Keysym, keysymOf } from "../input/keysyms.ts";
 import type { Element } from "../protocol/encoder.ts";
 import { GuacamoleError, Status } from "../protocol/status.ts";
-import type { WriteStream } from "../streams/writer.ts";
+import type { FlowControl, WriteStream } from "../streams/writer.ts";
 import { connectQuery, type ConnectParams } from "../tunnel/params.ts";
 import type { Tunnel, TunnelState } from "../tunnel/tunnel.ts";
 import type {
   MouseState,
-  SendFileOptions,
   SessionEvents,
   SessionState,
   SessionStats,
@@ -25,9 +24,6 @@ export interface SessionOptions {
 
 /** Keep-alive towards the machine's side; the gateway drops users silent for 15 s. */
 const NOP_INTERVAL_MS = 5000;
-
-/** Bytes of a file read at once; a multiple of the blob size would save nothing. */
-const FILE_SLICE_BYTES = 256 * 1024;
 
 /** One live connection as the browser sees it. A disconnected session may connect again. */
 export class Session extends Emitter<SessionEvents> {
@@ -160,48 +156,40 @@ export class Session extends Emitter<SessionEvents> {
     await stream.opened;
   }
 
-  /** Pushes a file to the machine; rejects with an error of origin `stream` when refused. */
-  async sendFile(file: Blob & { readonly name?: string }, options: SendFileOptions = {}): Promise<void> {
-    const name = options.filename ?? file.name ?? "file";
-    options.signal?.throwIfAborted();
-    const stream = this.openFile(file.type || "application/octet-stream", name);
-    try {
-      await stream.opened;
-      for (let at = 0; at < file.size; at += FILE_SLICE_BYTES) {
-        options.signal?.throwIfAborted();
-        const slice = file.slice(at, at + FILE_SLICE_BYTES);
-        await stream.write(new Uint8Array(await slice.arrayBuffer()));
-        options.onProgress?.(Math.min(at + FILE_SLICE_BYTES, file.size), file.size);
-      }
-    } finally {
-      stream.end();
-    }
-  }
-
   /** Not flow-controlled: gateways need not acknowledge clipboard data. */
   openClipboard(mimetype: string): WriteStream {
-    return this.#open("free", "clipboard", mimetype);
+    return this.#open("free", "clipboard", [mimetype]);
   }
 
   openFile(mimetype: string, filename: string): WriteStream {
-    return this.#open("acknowledged", "file", mimetype, filename);
+    return this.#open("acknowledged", "file", [mimetype, filename]);
+  }
+
+  /** A file for an object of the machine's, under its full name there. */
+  openObject(object: number, mimetype: string, name: string): WriteStream {
+    return this.#open("acknowledged", "put", [mimetype, name], [object]);
+  }
+
+  /** Asks an object of the machine's for what has this name there; it comes as a `body`, if at all. */
+  requestFrom(object: number, name: string): void {
+    this.#send("get", object, name);
   }
 
   openPipe(mimetype: string, name: string): WriteStream {
-    return this.#open("acknowledged", "pipe", mimetype, name);
+    return this.#open("acknowledged", "pipe", [mimetype, name]);
   }
 
   /** Not flow-controlled; the first acknowledgement (`opened`) tells whether the value was taken. */
   openArgv(mimetype: string, name: string): WriteStream {
-    return this.#open("free", "argv", mimetype, name);
+    return this.#open("free", "argv", [mimetype, name]);
   }
 
-  #open(flow: "acknowledged" | "free", opcode: string, ...args: string[]): WriteStream {
+  #open(flow: FlowControl, opcode: string, args: readonly string[], before: readonly number[] = []): WriteStream {
     if (!this.#live) {
       throw new GuacamoleError(Status.RESOURCE_CLOSED, "the session is not connected", "stream");
     }
     const stream = this.#streams.open(flow);
-    this.#send(opcode, stream.index, ...args);
+    this.#send(opcode, ...before, stream.index, ...args);
     return stream;
   }
 

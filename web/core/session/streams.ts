@@ -50,7 +50,7 @@ export class StreamTable {
       index,
       {
         send: (opcode, ...args) => this.#send(opcode, ...args),
-        release: (at, which) => this.#free(at, which, flow),
+        release: (at, which) => this.#free(at, which),
       },
       flow,
     );
@@ -80,10 +80,9 @@ export class StreamTable {
     this.#next = 0;
   }
 
-  #free(index: number, stream: WriteStream, flow: FlowControl): void {
+  #free(index: number, stream: WriteStream): void {
     if (this.#outgoing.get(index) !== stream || this.#freed.includes(index)) return;
+    // The last answer to a stream comes after its end: it stays findable until the index is reused.
     this.#freed.push(index);
-    // The answer to a parameter stream comes after its end: it stays findable until reused.
-    if (flow === "acknowledged") this.#outgoing.delete(index);
   }
 }

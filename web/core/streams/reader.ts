@@ -77,14 +77,21 @@ export class ReadStream {
     return new Blob(chunks, { type: this.mimetype });
   }
 
+  /** Resolves at the end of a stream whose content somebody else asks for and gets: the gateway, for a download. */
+  follow(): Promise<void> {
+    return this.pipe(() => undefined, false);
+  }
+
   /**
    * Hands over chunk by chunk and resolves at the end. The machine waits for `onChunk`; when that
    * throws, the stream is refused and the promise rejects with what was thrown.
+   *
+   * @param ask Whether the machine is told to begin.
    */
-  async pipe(onChunk: (chunk: Chunk) => void | Promise<void>): Promise<void> {
+  async pipe(onChunk: (chunk: Chunk) => void | Promise<void>, ask = true): Promise<void> {
     if (this.#taken) throw new Error("the stream has a reader already");
     this.#taken = true;
-    if (!this.closed) this.#owner.ack(this.index, "ready", Status.SUCCESS);
+    if (ask && !this.closed) this.#owner.ack(this.index, "ready", Status.SUCCESS);
     for (;;) {
       const chunk = this.#waiting.shift();
       if (chunk === undefined) {

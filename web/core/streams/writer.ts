@@ -30,6 +30,7 @@ export class WriteStream {
   #failure: GuacamoleError | null = null;
   #ended = false;
   #tail: Promise<void>;
+  #last: Promise<void> = Promise.resolve();
   /** Resolves with the first acknowledgement; rejects when the machine refuses. */
   readonly opened: Promise<void>;
 
@@ -69,17 +70,25 @@ export class WriteStream {
     return done;
   }
 
-  /** Ends the stream once everything written so far was taken. */
-  end(): void {
-    if (this.closed) return;
+  /**
+   * Ends the stream once everything written so far was taken.
+   *
+   * @returns Resolves with the machine's last word, which not every gateway has; rejects when the machine refuses
+   *   what it got.
+   */
+  end(): Promise<void> {
+    if (this.closed) return this.#last;
     this.#ended = true;
-    const finish = (): void => {
-      if (this.#failure !== null) return;
+    const finish = (): Promise<void> => {
+      if (this.#failure !== null) throw this.#failure;
       this.#owner.send("end", this.index);
+      const last = this.#nextAck();
       this.#owner.release(this.index, this);
+      return last;
     };
-    if (this.#flow === "free") finish();
-    else this.#tail.then(finish, () => undefined);
+    this.#last = this.#flow === "free" ? finish() : this.#tail.then(finish);
+    this.#last.catch(() => undefined);
+    return this.#last;
   }
 
   /** An `ack` for this stream arrived. @internal */

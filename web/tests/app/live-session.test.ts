@@ -114,6 +114,17 @@ describe("a live session", () => {
     expect(session.live).toBe(true);
   });
 
+  it("knows what the machine offers for as long as it is connected to it", () => {
+    const { session } = make();
+    last().emit("multitouch", 10);
+    last().emit("filesystem", { object: 0, name: "Shared Drive" });
+    last().emit("filesystem", { object: 1, name: "/" });
+    last().emit("undefine", { object: 1 });
+    expect([session.touches, session.filesystems]).toEqual([10, [{ object: 0, name: "Shared Drive" }]]);
+    session.open();
+    expect([session.touches, session.filesystems]).toEqual([0, []]);
+  });
+
   it("is unstable after 1.5 s of silence and frozen after 5", () => {
     const { session } = make();
     last().emit("state", { state: "connected", previous: "waiting" });

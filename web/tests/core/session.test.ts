@@ -6,6 +6,7 @@ import { GuacamoleError, Status, statusName } from "../../core/protocol/status.t
 import { isRetryable, retryDelayMs } from "../../core/session/retry.ts";
 import { Session } from "../../core/session/session.ts";
 import type { ReadStream } from "../../core/streams/reader.ts";
+import { sendFile } from "../../core/streams/files.ts";
 import { readClipboard } from "../../core/streams/clipboard.ts";
 import { ScriptedTunnel, settle } from "./support/tunnel.ts";
 
@@ -222,7 +223,7 @@ describe("streams to the machine", () => {
     connected();
     const progress: number[] = [];
     const file = new File(["y".repeat(2 * BLOB_BYTES)], "notes.txt", { type: "text/plain" });
-    const sent = session.sendFile(file, { onProgress: (bytes) => progress.push(bytes) });
+    const sent = sendFile(session, file, { onProgress: (bytes) => progress.push(bytes) });
     await settle();
     expect(tunnel.sent).toEqual([["file", "0", "text/plain", "notes.txt"]]);
     for (const blobs of [1, 2]) {
@@ -238,16 +239,34 @@ describe("streams to the machine", () => {
 
   it("rejects a file the machine refuses", async () => {
     connected();
-    const sent = session.sendFile(new File(["x"], "x"));
+    const sent = sendFile(session, new File(["x"], "x"));
     tunnel.says("3.ack,1.0,2.no,3.771;");
     await expect(sent).rejects.toMatchObject({ code: Status.CLIENT_FORBIDDEN, origin: "stream", message: "no" });
     expect(tunnel.of("end")).toEqual([]);
   });
 
+  it("tells the last word about a file, which comes after its end", async () => {
+    connected();
+    const stream = session.openObject(3, "text/plain", "/notes.txt");
+    expect(tunnel.sent).toEqual([["put", "3", "0", "text/plain", "/notes.txt"]]);
+    const last = stream.end();
+    tunnel.says("3.ack,1.0,2.OK,1.0;");
+    await settle();
+    expect(tunnel.of("end")).toEqual([["end", "0"]]);
+    tunnel.says("3.ack,1.0,9.disk full,3.518;");
+    await expect(last).rejects.toMatchObject({ code: 518, message: "disk full" });
+    const kept = session.openObject(3, "text/plain", "/notes.txt");
+    tunnel.says("3.ack,1.1,2.OK,1.0;");
+    const word = kept.end();
+    await settle();
+    tunnel.says("3.ack,1.1,2.OK,1.0;");
+    await expect(word).resolves.toBeUndefined();
+  });
+
   it("stops a file that is called off", async () => {
     connected();
     const abort = new AbortController();
-    const sent = session.sendFile(new File(["x".repeat(10)], "x"), { signal: abort.signal });
+    const sent = sendFile(session, new File(["x".repeat(10)], "x"), { signal: abort.signal });
     abort.abort();
     tunnel.says("3.ack,1.0,2.OK,1.0;");
     await expect(sent).rejects.toMatchObject({ name: "AbortError" });
@@ -268,7 +287,7 @@ describe("streams to the machine", () => {
 
   it("rejects what is open when the session ends", async () => {
     connected();
-    const sent = session.sendFile(new File(["x"], "x"));
+    const sent = sendFile(session, new File(["x"], "x"));
     session.disconnect();
     await expect(sent).rejects.toMatchObject({ code: Status.RESOURCE_CLOSED });
     expect(() => session.openPipe("a/b", "c")).toThrow(GuacamoleError);
@@ -328,6 +347,19 @@ describe("streams from the machine", () => {
     tunnel.says("3.end,1.4;");
     await done;
     expect(taken).toEqual([3]);
+  });
+
+  it("follows a file that the gateway hands to somebody else", async () => {
+    connected();
+    const arriving = next("file");
+    tunnel.says("4.file,1.4,10.text/plain,1.x;");
+    const over = (await arriving).follow();
+    expect(tunnel.of("ack")).toEqual([]);
+    tunnel.says("4.blob,1.4,0.;");
+    await settle();
+    expect(tunnel.of("ack")).toHaveLength(1);
+    tunnel.says("3.end,1.4;");
+    await expect(over).resolves.toBeUndefined();
   });
 
   it("refuses more than the limit", async () => {

@@ -29,8 +29,6 @@ export const client = {
   "bar.fullscreenRefused": "The browser refused full screen.",
   "keys.sent": "Sent {keys}",
 
-  "panel.fileRefused": "Files cannot be pasted into this session.",
-
   "clipboard.copyHere": "The machine copied text.",
   "clipboard.failed": "The machine did not take the clipboard.",
 

@@ -1,0 +1,26 @@
+/** English messages of files: what a machine offers, and what is on its way. */
+export const files = {
+  "files.machine": "The machine",
+  "files.where": "Folder",
+  "files.list": "Files in {folder}",
+  "files.loading": "Reading the folder…",
+  "files.empty": "This folder is empty.",
+  "files.open": "Open folder {name}",
+  "files.download": "Download {name}",
+  "files.upload": "Upload",
+  "files.refresh": "Read again",
+  "files.folder": "Folders cannot be sent. Send the files in it.",
+  "files.hint": "Files dropped here go into this folder; dropped on the picture, to where the machine puts them.",
+
+  "transfers.label": "Transfers",
+  "transfers.remove": "Cancel {name}",
+  "transfers.dismiss": "Dismiss {name}",
+  "transfers.waiting": "Waiting",
+  "transfers.progress": "{done} of {total}",
+  "transfers.saving": "Your browser saves it",
+  "transfers.up": "Sent",
+  "transfers.down": "Saved",
+  "transfers.up.done": "{name} was sent.",
+  "transfers.down.done": "{name} was saved.",
+  "transfers.failed": "{name}: {reason}",
+} as const;
