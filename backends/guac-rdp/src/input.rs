@@ -105,3 +105,88 @@ const WHEELS: [(u8, PointerFlags, i16); 4] = [
 
 /// Mask of the button that goes back in browsers.
 const BACK: u8 = 128;
+
+#[cfg(test)]
+mod tests {
+    use ironrdp_core::{decode, encode_vec};
+    use ironrdp_pdu::input::fast_path::{KeyboardFlags, SynchronizeFlags};
+
+    use super::*;
+
+    const DESKTOP: (u16, u16) = (800, 600);
+
+    fn sent(input: &mut Input, x: i32, y: i32, buttons: u8) -> Vec<FastPathInputEvent> {
+        let mut out = Vec::new();
+        input.mouse(x, y, buttons, DESKTOP, &mut out);
+        for event in &out {
+            let bytes = encode_vec(event).unwrap();
+            assert_eq!(encode_vec(&decode::<FastPathInputEvent>(&bytes).unwrap()).unwrap(), bytes);
+        }
+        out
+    }
+
+    #[test]
+    fn buttons_and_moves_are_sent_when_they_change() {
+        let mut input = Input::new(Layout::default());
+        let (at, left, right) = ((10, 20), PointerFlags::LEFT_BUTTON, PointerFlags::RIGHT_BUTTON);
+        let down = PointerFlags::DOWN;
+        assert_eq!(sent(&mut input, 10, 20, 0), [mouse(PointerFlags::MOVE, 0, at)]);
+        assert_eq!(sent(&mut input, 10, 20, 0), []);
+        assert_eq!(sent(&mut input, 10, 20, 1), [mouse(left | down, 0, at)]);
+        assert_eq!(sent(&mut input, 10, 20, 5), [mouse(right | down, 0, at)]);
+        let at = (11, 20);
+        assert_eq!(sent(&mut input, 11, 20, 1), [mouse(PointerFlags::MOVE, 0, at), mouse(right, 0, at)]);
+        let middle = PointerFlags::MIDDLE_BUTTON_OR_WHEEL;
+        assert_eq!(sent(&mut input, 11, 20, 2), [mouse(left, 0, at), mouse(middle | down, 0, at)]);
+        let back = |flags| FastPathInputEvent::MouseEventEx(MouseXPdu { flags, x_position: 11, y_position: 20 });
+        let (x1, x1_down) = (PointerXFlags::BUTTON1, PointerXFlags::BUTTON1 | PointerXFlags::DOWN);
+        assert_eq!(sent(&mut input, 11, 20, 128), [mouse(middle, 0, at), back(x1_down)]);
+        assert_eq!(sent(&mut input, 11, 20, 0), [back(x1)]);
+    }
+
+    #[test]
+    fn wheels_turn_by_a_notch_when_their_button_goes_down() {
+        let mut input = Input::new(Layout::default());
+        sent(&mut input, 0, 0, 0);
+        let (vertical, horizontal) = (PointerFlags::VERTICAL_WHEEL, PointerFlags::HORIZONTAL_WHEEL);
+        for (bit, flags, units) in
+            [(8, vertical, 120), (16, vertical, -120), (32, horizontal, -120), (64, horizontal, 120)]
+        {
+            assert_eq!(sent(&mut input, 0, 0, bit), [mouse(flags, units, (0, 0))]);
+            assert_eq!(sent(&mut input, 0, 0, bit), []);
+            assert_eq!(sent(&mut input, 0, 0, 0), []);
+        }
+        // MS-RDPBCGR 2.2.8.1.1.3.1.1.3: nine bits, two's complement.
+        let down = encode_vec(&mouse(vertical, -120, (1, 2))).unwrap();
+        assert_eq!(down, [0x20, 0x88, 0x03, 1, 0, 2, 0]);
+    }
+
+    #[test]
+    fn positions_stay_on_the_desktop() {
+        let mut input = Input::new(Layout::default());
+        let moved = |x, y| [mouse(PointerFlags::MOVE, 0, (x, y))];
+        assert_eq!(sent(&mut input, -5, i32::MAX, 0), moved(0, 599));
+        assert_eq!(sent(&mut input, 799, i32::MIN, 0), moved(799, 0));
+        let mut out = Vec::new();
+        input.mouse(5, 5, 0, (0, 0), &mut out);
+        assert_eq!(out, moved(0, 0));
+    }
+
+    #[test]
+    fn keys_and_buttons_are_let_go_together() {
+        let mut input = Input::new(Layout::default());
+        let mut out = Vec::new();
+        input.activated(&mut out);
+        assert_eq!(out, [FastPathInputEvent::SyncEvent(SynchronizeFlags::empty())]);
+        input.key(0x61, true, &mut out);
+        input.mouse(3, 4, 1, DESKTOP, &mut out);
+        out.clear();
+        input.release_all(&mut out);
+        let a = FastPathInputEvent::KeyboardEvent(KeyboardFlags::RELEASE, 0x1E);
+        assert_eq!(out, [a, mouse(PointerFlags::LEFT_BUTTON, 0, (3, 4))]);
+        out.clear();
+        input.release_all(&mut out);
+        input.key(0x61, false, &mut out);
+        assert_eq!(out, []);
+    }
+}

@@ -80,7 +80,8 @@ fn special(keysym: u32) -> Option<Symbol> {
         0xFF13 => Some(Symbol::Pause),
         0xFF14 => Some(Symbol::Lock(Key::plain(0x46), Lock::Scroll)),
         0xFF7F => Some(Symbol::Lock(Key::plain(0x45), Lock::Num)),
-        0xFFE5 | 0xFFE6 => Some(Symbol::Lock(Key::plain(0x3A), Lock::Caps)),
+        // Japanese keyboards' Eisu is where others have Caps Lock.
+        0xFFE5 | 0xFFE6 | 0xFF2F | 0xFF30 => Some(Symbol::Lock(Key::plain(0x3A), Lock::Caps)),
         _ => None,
     }
 }
@@ -127,7 +128,7 @@ const KEYPAD_ARROWS: [(u32, u8); 12] = [
 ];
 
 /// Keys without a prefix.
-const PLAIN: [(u32, u8); 34] = [
+const PLAIN: [(u32, u8); 32] = [
     (0xFF08, 0x0E), // BackSpace
     (0xFF09, 0x0F), // Tab
     (0xFE20, 0x0F), // ISO_Left_Tab
@@ -147,8 +148,6 @@ const PLAIN: [(u32, u8); 34] = [
     (0xFF2A, 0x29), // Zenkaku_Hankaku
     (0xFF2D, 0x70), // Kana_Lock
     (0xFF2E, 0x70), // Kana_Shift
-    (0xFF2F, 0x3A), // Eisu_Shift
-    (0xFF30, 0x3A), // Eisu_toggle
     (0xFF31, 0x72), // Hangul
     (0xFF34, 0x71), // Hangul_Hanja
     (0xFF80, 0x39), // KP_Space
@@ -230,3 +229,8 @@ const LEGACY: [(u32, char); 128] = [
     (0xad3, '”'), (0xae6, '•'), (0xafd, '‚'), (0xafe, '„'), (0x13bc, 'Œ'), (0x13bd, 'œ'), (0x13be, 'Ÿ'), (0x20ac,
     '€'),
 ];
+
+#[cfg(test)]
+pub(super) fn is_sorted() -> bool {
+    LEGACY.is_sorted_by_key(|&(keysym, _)| keysym)
+}

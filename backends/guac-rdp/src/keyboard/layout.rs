@@ -75,6 +75,7 @@ impl Layout {
     }
 
     /// The names of all layouts, in order.
+    #[cfg(test)]
     pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         ALL.iter().map(|spec| spec.name).chain([FAILSAFE])
     }

@@ -50,7 +50,7 @@ pub(super) const ALL: &[Spec] = &[
         locale: 0x0406,
         alt_gr: true,
         rows: [
-            "½§ 1! 2\"@ 3#£ 4¤$ 5%€ 6& 7/{ 8([ 9)] 0=} +? ◌´◌`|",
+            "½§ 1! 2\"@ 3#£ 4¤$ 5% 6& 7/{ 8([ 9)] 0=} +? ◌´◌`|",
             "qQ wW eE€ rR tT yY uU iI oO pP åÅ ◌¨◌^◌~",
             "aA sS dD fF gG hH jJ kK lL æÆ øØ '*",
             r"<>\ zZ xX cC vV bB nN mMµ ,; .: -_",
@@ -103,7 +103,7 @@ pub(super) const ALL: &[Spec] = &[
         locale: 0x040A,
         alt_gr: true,
         rows: [
-            "ºª\\ 1!| 2\"@ 3·# 4$◌~ 5%€ 6&¬ 7/ 8( 9) 0= '? ¡¿",
+            "ºª\\ 1!| 2\"@ 3·# 4$◌~ 5% 6&¬ 7/ 8( 9) 0= '? ¡¿",
             "qQ wW eE€ rR tT yY uU iI oO pP ◌`◌^[ +*]",
             "aA sS dD fF gG hH jJ kK lL ñÑ ◌´◌¨{ çÇ}",
             "<> zZ xX cC vV bB nN mM ,; .: -_",
@@ -200,7 +200,7 @@ pub(super) const ALL: &[Spec] = &[
         locale: 0x0410,
         alt_gr: true,
         rows: [
-            "\\| 1! 2\" 3£ 4$ 5%€ 6& 7/ 8( 9) 0= '? ì^",
+            "\\| 1! 2\" 3£ 4$ 5% 6& 7/ 8( 9) 0= '? ì^",
             "qQ wW eE€ rR tT yY uU iI oO pP èé[{ +*]}",
             "aA sS dD fF gG hH jJ kK lL òç@ à°# ù§",
             "<> zZ xX cC vV bB nN mM ,; .: -_",
@@ -226,7 +226,7 @@ pub(super) const ALL: &[Spec] = &[
         locale: 0x0414,
         alt_gr: true,
         rows: [
-            r#"|§ 1! 2"@ 3#£ 4¤$ 5%€ 6& 7/{ 8([ 9)] 0=} +? \◌`◌´"#,
+            r#"|§ 1! 2"@ 3#£ 4¤$ 5% 6& 7/{ 8([ 9)] 0=} +? \◌`◌´"#,
             "qQ wW eE€ rR tT yY uU iI oO pP åÅ ◌¨◌^◌~",
             "aA sS dD fF gG hH jJ kK lL øØ æÆ '*",
             "<> zZ xX cC vV bB nN mMµ ,; .: -_",
@@ -265,7 +265,7 @@ pub(super) const ALL: &[Spec] = &[
         locale: 0x0816,
         alt_gr: true,
         rows: [
-            r#"\| 1! 2"@ 3#£ 4$§ 5%€ 6& 7/{ 8([ 9)] 0=} '? «»"#,
+            r#"\| 1! 2"@ 3#£ 4$§ 5% 6& 7/{ 8([ 9)] 0=} '? «»"#,
             "qQ wW eE€ rR tT yY uU iI oO pP +*◌¨ ◌´◌`",
             "aA sS dD fF gG hH jJ kK lL çÇ ºª ◌~◌^",
             "<> zZ xX cC vV bB nN mM ,; .: -_",
@@ -292,7 +292,7 @@ pub(super) const ALL: &[Spec] = &[
         locale: 0x041D,
         alt_gr: true,
         rows: [
-            r#"§½ 1! 2"@ 3#£ 4¤$ 5%€ 6& 7/{ 8([ 9)] 0=} +?\ ◌´◌`"#,
+            r#"§½ 1! 2"@ 3#£ 4¤$ 5% 6& 7/{ 8([ 9)] 0=} +?\ ◌´◌`"#,
             "qQ wW eE€ rR tT yY uU iI oO pP åÅ ◌¨◌^◌~",
             "aA sS dD fF gG hH jJ kK lL öÖ äÄ '*",
             "<>| zZ xX cC vV bB nN mMµ ,; .: -_",

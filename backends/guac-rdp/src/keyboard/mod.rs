@@ -4,6 +4,8 @@
 //! is *which keys type that over there*. Modifiers go as they come; where they do not fit, they are let go or pressed
 //! around the key.
 
+#[cfg(test)]
+mod golden;
 mod keysym;
 mod layout;
 mod layouts;
@@ -66,11 +68,10 @@ impl Keyboard {
                 self.press_key(keysym, key, out);
             }
             Some(Symbol::Keypad(key, num_lock)) => self.keypad(keysym, key, num_lock, out),
+            // A repeat would switch back, where synchronising has let the key go.
+            Some(Symbol::Lock(..)) if self.held.iter().any(|held| held.keysym == keysym) => {}
             Some(Symbol::Lock(key, lock)) => {
-                // A key that repeats switches once.
-                if !self.held.iter().any(|held| held.keysym == keysym) {
-                    self.locks.toggle(flag_of(lock));
-                }
+                self.locks.toggle(flag_of(lock));
                 self.press_key(keysym, key, out);
             }
             Some(Symbol::AltGr) if self.layout.has_alt_gr() => self.press_key(keysym, RIGHT_ALT, out),
