@@ -8,18 +8,19 @@ use serde_json::Value;
 use crate::shell::read;
 
 /// Each crate and the crates of ours that it may use. A new edge is a reviewed line here.
-const MAY_USE: [(&str, &[&str]); 18] = [
+const MAY_USE: [(&str, &[&str]); 19] = [
     ("guac-protocol", &[]),
     ("guac-canvas", &["guac-protocol"]),
     ("guac-display", &["guac-protocol"]),
     ("guac-terminal", &["guac-display", "guac-protocol"]),
     ("guac-session", &["guac-display", "guac-protocol"]),
-    ("guac-tunnel", &["guac-protocol"]),
-    ("guac-client", &["guac-canvas", "guac-protocol"]),
+    ("guac-tls", &["guac-protocol"]),
+    ("guac-tunnel", &["guac-tls", "guac-protocol"]),
+    ("guac-client", &["guac-tls", "guac-canvas", "guac-protocol"]),
     ("guac-auth-mysql", &["guac-protocol"]),
-    ("guac-rdp", &["guac-session", "guac-display", "guac-protocol"]),
+    ("guac-rdp", &["guac-session", "guac-tls", "guac-display", "guac-protocol"]),
     ("guac-ssh", &["guac-session", "guac-terminal", "guac-display", "guac-protocol"]),
-    ("guac-vnc", &["guac-session", "guac-display", "guac-protocol"]),
+    ("guac-vnc", &["guac-session", "guac-tls", "guac-display", "guac-protocol"]),
     ("guac-web", &["guac-tunnel", "guac-auth-mysql", "guac-protocol"]),
     (
         "guacd-lite",
