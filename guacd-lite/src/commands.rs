@@ -135,8 +135,8 @@ pub(crate) async fn add_connection(
     grants: &[String],
 ) -> Result<String> {
     let operator = Access::operator();
-    if !["ssh", "vnc"].contains(&protocol) {
-        bail!("protocol \"{protocol}\" is not built in; this version has ssh and vnc");
+    if !["rdp", "ssh", "vnc"].contains(&protocol) {
+        bail!("protocol \"{protocol}\" is not built in; this version has rdp, ssh and vnc");
     }
     for user in grants {
         store.user(&operator, user).await.with_context(|| format!("cannot grant to \"{user}\""))?;

@@ -7,8 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use guac_auth_mysql::Store;
+use guac_rdp::RdpBackend;
 use guac_session::{Backend, Hub};
 use guac_ssh::{FileHostKeys, SshBackend};
+use guac_tls::KnownCertificates;
 use guac_tunnel::{GuacdTls, GuacdTlsError, GuacdVerify, SessionHost, TunnelLimits, serve_guacd};
 use guac_vnc::VncBackend;
 use guac_web::{WebApp, WebConfig};
@@ -106,8 +108,10 @@ impl Server {
             tracing::info!(rows = closed, "Closed history rows that the last run left open");
         }
         let host_keys = FileHostKeys::new(config.data_dir.join("ssh_known_hosts"));
+        let rdp = RdpBackend::new()
+            .with_known_certificates(KnownCertificates::new(config.data_dir.join("rdp_known_certificates")));
         let backends: Vec<Box<dyn Backend>> =
-            vec![Box::new(SshBackend::new(Arc::new(host_keys))), Box::new(VncBackend::new())];
+            vec![Box::new(SshBackend::new(Arc::new(host_keys))), Box::new(VncBackend::new()), Box::new(rdp)];
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let hub = Hub::new(backends, threads);
         let host: Arc<dyn SessionHost> = Arc::new(HubHost(hub.clone()));

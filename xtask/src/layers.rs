@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::shell::read;
 
 /// Each crate and the crates of ours that it may use. A new edge is a reviewed line here.
-const MAY_USE: [(&str, &[&str]); 19] = [
+const MAY_USE: [(&str, &[&str]); 20] = [
     ("guac-protocol", &[]),
     ("guac-canvas", &["guac-protocol"]),
     ("guac-display", &["guac-protocol"]),
@@ -31,6 +31,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
             "guac-auth-mysql",
             "guac-rdp",
             "guac-ssh",
+            "guac-tls",
             "guac-vnc",
             "guac-web",
         ],
@@ -38,6 +39,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     ("bindings", &["guac-client", "guac-canvas", "guac-protocol"]),
     ("benches", &["guac-protocol", "guac-tunnel", "guac-canvas"]),
     ("fuzz", &["guac-protocol", "guac-tunnel", "guac-canvas"]),
+    ("rdp-peer", &[]),
     ("testsuite", &["guac-canvas", "guac-protocol"]),
     ("xtask", &[]),
 ];

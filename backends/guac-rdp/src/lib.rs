@@ -2,12 +2,23 @@
 #![forbid(unsafe_code)]
 #![expect(dead_code, reason = "under construction")]
 
+mod argv;
+mod backend;
 mod channels;
+mod connect;
+mod connector;
 mod drive;
 mod error;
 mod graphics;
 mod input;
 mod keyboard;
 mod link;
+mod params;
+mod redirect;
+mod resize;
+mod timezone;
+mod transport;
 
+pub use backend::RdpBackend;
+pub use connector::ConnectError;
 pub use error::RdpError;

@@ -1,6 +1,7 @@
 //! Virtual channels: each is one file here, with a processor for the server's side and a [`Channel`] for ours.
 
 mod audio;
+mod bounds;
 mod clipboard;
 mod microphone;
 mod pipes;
@@ -10,17 +11,18 @@ mod touch;
 
 use futures_util::future::BoxFuture;
 use guac_display::Surface;
-use guac_session::{Event, Stage};
-use ironrdp_connector::ClientConnector;
+use guac_session::{Event, Params, Stage};
 use ironrdp_dvc::DrdynvcClient;
+use ironrdp_svc::StaticChannelSet;
 
-use crate::{RdpError, link::Link};
+use self::clipboard::{Clipboard, ClipboardRules};
+use crate::{RdpError, link::Link, params::RdpParams};
 
 /// Our end of a virtual channel, or of several that serve one purpose.
 pub(crate) trait Channel: Send {
     /// Adds the processors before the connection begins; called again with new ones for each further attempt to
     /// connect. Only what parameters allow is offered to the server.
-    fn attach(&mut self, connector: &mut ClientConnector, dynamic: &mut DrdynvcClient);
+    fn attach(&mut self, fixed: &mut StaticChannelSet, dynamic: &mut DrdynvcClient);
 
     /// What a user said; the event comes back where it is none of this channel's.
     fn handle(&mut self, event: Event, link: &mut Link, stage: &mut Stage<Surface>) -> Result<Option<Event>, RdpError> {
@@ -39,4 +41,10 @@ pub(crate) trait Channel: Send {
     fn wake(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::pending())
     }
+}
+
+/// All channels that the parameters want.
+pub(crate) fn channels(rdp: &RdpParams, params: &Params) -> Result<Vec<Box<dyn Channel>>, RdpError> {
+    let _ = rdp;
+    Ok(vec![Box::new(Clipboard::new(ClipboardRules::from_params(params)))])
 }

@@ -11,7 +11,7 @@ use guac_session::{Download, Event, Stage};
 use ironrdp_core::impl_as_any;
 use ironrdp_dvc::DrdynvcClient;
 use ironrdp_pdu::{PduResult, gcc::ChannelName};
-use ironrdp_svc::{SvcClientProcessor, SvcMessage, SvcProcessor};
+use ironrdp_svc::{StaticChannelSet, SvcClientProcessor, SvcMessage, SvcProcessor};
 
 use super::Channel;
 use crate::{RdpError, link::Link};
@@ -141,12 +141,12 @@ pub(crate) struct Pipes {
 }
 
 impl Pipes {
-    /// By `static-channels`: names with commas between. None where there is none.
-    pub(crate) fn from_list(list: &str) -> Option<Self> {
+    /// By the names in `static-channels`. None where none can be used.
+    pub(crate) fn from_names(names: &[String]) -> Option<Self> {
         let mut pipes: Vec<Pipe> = Vec::new();
-        for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-            let problem = if name.len() > MAX_NAME_CHARS || !name.is_ascii() {
-                "it is longer than seven characters, or has others than ASCII"
+        for name in names.iter().map(String::as_str) {
+            let problem = if name.is_empty() || name.len() > MAX_NAME_CHARS || !name.is_ascii() {
+                "it has not one to seven characters of ASCII"
             } else if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
                 "it has a purpose of its own"
             } else if pipes.iter().any(|pipe| pipe.name == name) {
@@ -180,16 +180,19 @@ impl Pipes {
     }
 }
 
+/// Servers take 31 ([MS-RDPBCGR] 2.2.1.3.4), and the last one is for dynamic channels.
+const MAX_STATIC_CHANNELS: usize = 30;
+
 impl Channel for Pipes {
     fn attach(&mut self, fixed: &mut StaticChannelSet, _dynamic: &mut DrdynvcClient) {
         for pipe in &mut self.pipes {
-            pipe.attached = match connector.try_attach_dynamic_static_channel(pipe.processor()) {
-                Ok(()) => true,
-                Err(error) => {
-                    tracing::warn!(channel = pipe.name, ?error, "Static channel is left out");
-                    false
-                }
-            };
+            pipe.attached = fixed.len() < MAX_STATIC_CHANNELS && fixed.insert_dynamic(pipe.processor()).is_some();
+            if !pipe.attached {
+                tracing::warn!(
+                    channel = pipe.name,
+                    "Static channel is left out: its name is taken, or there are too many"
+                );
+            }
         }
     }
 
@@ -263,7 +266,7 @@ mod tests {
 
     impl Desk {
         async fn open() -> Self {
-            let mut pipes = Pipes::from_list("METER").unwrap();
+            let mut pipes = Pipes::from_names(&["METER".to_owned()]).unwrap();
             let pipe = pipes.pipes.first_mut().unwrap();
             pipe.attached = true;
             let pair = Pair::named(pipe.processor(), Program::default());
@@ -350,13 +353,16 @@ mod tests {
     }
 
     #[test]
-    fn names_are_cut_out_of_the_list_and_unusable_ones_left_out() {
-        let names = |list: &str| {
-            Pipes::from_list(list).map(|pipes| pipes.pipes.into_iter().map(|pipe| pipe.name).collect::<Vec<_>>())
+    fn names_that_cannot_be_used_are_left_out() {
+        let names = |names: &[&str]| {
+            let names: Vec<String> = names.iter().copied().map(Into::into).collect();
+            Pipes::from_names(&names).map(|pipes| pipes.pipes.into_iter().map(|pipe| pipe.name).collect::<Vec<_>>())
         };
-        assert_eq!(names(" A, B,,A,EIGHTLNG,SEVENLN,naïve,CLIPRDR,rdpsnd").unwrap(), ["A", "B", "SEVENLN"]);
-        assert_eq!(names(" ,"), None);
+        let given = ["A", "B", "A", "EIGHTLNG", "SEVENLN", "naïve", "CLIPRDR", "rdpsnd"];
+        assert_eq!(names(&given).unwrap(), ["A", "B", "SEVENLN"]);
+        assert_eq!(names(&[""]), None);
         let many: Vec<String> = (0..100).map(|n| format!("C{n}")).collect();
-        assert_eq!(names(&many.join(",")).unwrap().len(), MAX_PIPES);
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(names(&many).unwrap().len(), MAX_PIPES);
     }
 }

@@ -13,6 +13,7 @@ use ironrdp_rdpei::{
     contact::{TouchFrameBuilder, TouchPhase},
     pdu::{CsReadyFlags, RdpInputProtocolVersion, RdpeiPdu},
 };
+use ironrdp_svc::StaticChannelSet;
 
 use super::Channel;
 use crate::{RdpError, link::Link};

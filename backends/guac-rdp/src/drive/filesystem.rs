@@ -120,7 +120,13 @@ pub(super) async fn download(root: Arc<Dir>, rules: Rules, request: DownloadRequ
     .await;
     let sent = match found {
         Ok((path, Found::Directory(entries))) => send_index(root, path, entries, request.accept(INDEX_MIMETYPE)).await,
-        Ok((_, Found::File(file))) => send(file, request.accept(FILE_MIMETYPE)).await,
+        Ok((_, Found::File(file))) => {
+            let mut download = request.accept(FILE_MIMETYPE);
+            match send(file, &mut download).await {
+                Ok(()) => download.finish().await.map_err(Broken::from),
+                Err(broken) => Err(broken),
+            }
+        }
         Err(broken) => {
             tracing::debug!(%broken, "Download refused");
             return request.refuse(broken.status().0);
@@ -145,8 +151,14 @@ fn find(root: &Dir, path: &DrivePath, rules: Rules) -> Result<Found, Broken> {
     Ok(Found::File(file))
 }
 
+/// Sends a file to the owner who did not ask for it. Done when he has all of it.
+pub(super) async fn deliver(file: File, mut download: Download) -> Result<(), Broken> {
+    send(file, &mut download).await?;
+    Ok(download.deliver().await?)
+}
+
 /// Sends a file's content.
-pub(super) async fn send(mut file: File, mut download: Download) -> Result<(), Broken> {
+async fn send(mut file: File, download: &mut Download) -> Result<(), Broken> {
     loop {
         let reading = blocking(move || {
             let mut data = Vec::with_capacity(CHUNK_BYTES);
@@ -158,7 +170,7 @@ pub(super) async fn send(mut file: File, mut download: Download) -> Result<(), B
             () = download.gone() => return Err(Broken::Gone),
         };
         if data.is_empty() {
-            return Ok(download.finish().await?);
+            return Ok(());
         }
         file = back;
         download.send(Bytes::from(data)).await?;

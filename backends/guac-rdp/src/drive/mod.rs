@@ -39,7 +39,7 @@ use ironrdp_dvc::DrdynvcClient;
 use ironrdp_rdpdr::Rdpdr;
 use ironrdp_rdpdr::pdu::RdpdrPdu;
 use ironrdp_rdpdr::pdu::efs::ServerDriveIoRequest;
-use ironrdp_svc::SvcMessage;
+use ironrdp_svc::{StaticChannelSet, SvcMessage};
 use tokio::task::JoinSet;
 
 use crate::RdpError;
@@ -117,7 +117,7 @@ impl Channel for Drive {
             share.worker.restart();
             rdpdr = rdpdr.with_drives(Some(vec![(DRIVE_ID, share.name.clone())]));
         }
-        connector.attach_static_channel(rdpdr);
+        fixed.insert(rdpdr);
     }
 
     fn handle(
@@ -301,7 +301,7 @@ impl Share {
                 }
             };
             self.transfers.spawn(async move {
-                let sent = filesystem::send(file, download).await;
+                let sent = filesystem::deliver(file, download).await;
                 if let Err(broken) = &sent {
                     tracing::debug!(%broken, "File stays in the folder");
                 }

@@ -16,7 +16,10 @@ use crate::RdpError;
 
 /// Longest update put together from fragments, in bytes: twice the size our capabilities name, since servers count
 /// headers differently.
-const MAX_UPDATE_BYTES: usize = 16 << 20;
+pub(super) const MAX_UPDATE_BYTES: usize = 16 << 20;
+
+/// The size that our capabilities name, in bytes.
+pub(super) const ANNOUNCED_UPDATE_BYTES: u32 = 8 << 20;
 
 /// One part of a PDU.
 pub(super) struct Part<'a> {

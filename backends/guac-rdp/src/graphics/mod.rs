@@ -26,7 +26,6 @@ use std::collections::VecDeque;
 
 use guac_display::{Cursor, Rect, Surface};
 use ironrdp_bulk::BulkCompressor;
-use ironrdp_connector::BitmapConfig;
 use ironrdp_core::{DecodeError, ReadCursor};
 use ironrdp_dvc::DvcMessage;
 use ironrdp_pdu::fast_path::UpdateCode;
@@ -43,6 +42,7 @@ use self::pipeline::{Pipeline, Renderer};
 use self::pointer::Pointers;
 use self::remotefx::RemoteFx;
 use crate::RdpError;
+use crate::connector::PictureSettings;
 use crate::link::Link;
 
 /// Scratch kept from one update to the next, in bytes. More than that is given back: it is needed once in a while, and
@@ -112,13 +112,17 @@ impl Graphics {
         }
     }
 
-    /// What the connector offers the server.
-    pub(crate) fn bitmap_config(&self) -> BitmapConfig {
+    /// What is offered to the server.
+    pub(crate) fn settings(&self) -> PictureSettings {
         let remotefx = self.options.remotefx && !self.options.lossless && self.options.color_depth == 32;
         let codecs =
             if remotefx { client_codecs_capabilities(&[]).unwrap_or_default() } else { BitmapCodecs::default() };
-        // Lossy planar bitmaps save a server little and blur text.
-        BitmapConfig { lossy_compression: false, color_depth: u32::from(self.options.color_depth), codecs }
+        PictureSettings {
+            color_depth: self.options.color_depth,
+            codecs,
+            pipeline: self.pipeline().is_some(),
+            max_update_bytes: fast_path::ANNOUNCED_UPDATE_BYTES,
+        }
     }
 
     /// Takes a fast-path PDU, all of it.
@@ -292,3 +296,6 @@ fn trim<T>(scratch: &mut Vec<T>) {
     scratch.clear();
     scratch.shrink_to(KEPT_SCRATCH_BYTES / size_of::<T>());
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,9 +20,8 @@ use ironrdp_cliprdr::pdu::{
     Capabilities, ClipboardFormat, ClipboardGeneralCapabilityFlags, ClipboardPdu, ClipboardProtocolVersion,
     FileContentsResponse, FormatDataRequest, FormatDataResponse, FormatList, FormatListResponse,
 };
-use ironrdp_connector::ClientConnector;
 use ironrdp_dvc::DrdynvcClient;
-use ironrdp_svc::{ChannelFlags, SvcMessage};
+use ironrdp_svc::{ChannelFlags, StaticChannelSet, SvcMessage};
 
 pub(crate) use processor::ClipboardProcessor;
 use processor::Heard;
@@ -218,11 +217,11 @@ impl Clipboard {
 }
 
 impl Channel for Clipboard {
-    fn attach(&mut self, connector: &mut ClientConnector, _dynamic: &mut DrdynvcClient) {
+    fn attach(&mut self, fixed: &mut StaticChannelSet, _dynamic: &mut DrdynvcClient) {
         self.ready = false;
         self.copied = None;
         self.asked.clear();
-        connector.attach_static_channel(ClipboardProcessor::default());
+        fixed.insert(ClipboardProcessor::default());
     }
 
     fn handle(

@@ -13,6 +13,10 @@ const MAX_FORMAT_LIST_BYTES: usize = 64 * 1024;
 /// Messages that wait for [`ClipboardProcessor::take`], which follows each PDU of the server's.
 const MAX_HEARD: usize = 64;
 
+/// Types of messages, which stand first ([MS-RDPECLIP] 2.2.1).
+const FORMAT_LIST: [u8; 2] = [2, 0];
+const FORMAT_DATA_RESPONSE: [u8; 2] = [5, 0];
+
 /// A message of the server's, as far as it matters.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heard {
@@ -44,6 +48,13 @@ impl ClipboardProcessor {
     /// What was said since the last call.
     pub(super) fn take(&mut self) -> Vec<Heard> {
         std::mem::take(&mut self.heard)
+    }
+
+    /// A message was too long to be received; it began like this.
+    pub(crate) fn skipped(&mut self, beginning: &[u8]) {
+        if beginning.starts_with(&FORMAT_DATA_RESPONSE) && self.heard.len() < MAX_HEARD {
+            self.heard.push(Heard::Answer(None));
+        }
     }
 
     fn interpret(&mut self, pdu: ClipboardPdu<'_>) -> Option<Heard> {
@@ -82,9 +93,7 @@ impl SvcProcessor for ClipboardProcessor {
         if self.heard.len() >= MAX_HEARD {
             return Err(pdu_other_err!("ClipboardProcessor", "too many messages at once"));
         }
-        // [MS-RDPECLIP] 2.2.1: the type stands first.
-        let is_format_list = payload.starts_with(&[2, 0]);
-        if is_format_list && payload.len() > MAX_FORMAT_LIST_BYTES {
+        if payload.starts_with(&FORMAT_LIST) && payload.len() > MAX_FORMAT_LIST_BYTES {
             self.heard.push(Heard::TooManyFormats);
             return Ok(Vec::new());
         }
