@@ -39,7 +39,7 @@ impl Symbol {
         let low = u8::try_from(keysym & 0xFF).unwrap_or_default();
         match keysym {
             0x20..=0x7E | 0xA0..=0xFF => char::from_u32(keysym).map(Self::Character),
-            0x0100_0000..=0x0110_FFFF => char::from_u32(keysym - 0x0100_0000).map(Self::of_unicode),
+            0x0100_0000..=0x0110_FFFF => char::from_u32(keysym - 0x0100_0000).and_then(Self::of_unicode),
             0xFE50..=0xFE5F => ACCENTS.get(usize::from(low) - 0x50).copied().map(Self::Dead),
             // F1 to F10, F11 and F12, F13 to F23, F24.
             0xFFBE..=0xFFC7 => Some(Self::Key(Key::plain(0x3B + (low - 0xBE)))),
@@ -52,13 +52,16 @@ impl Symbol {
     }
 
     /// Control characters are keys: a line break typed as text is Return.
-    fn of_unicode(character: char) -> Self {
-        match character {
-            '\n' | '\r' => Self::Key(Key::plain(0x1C)),
-            '\t' => Self::Key(Key::plain(0x0F)),
-            '\u{8}' => Self::Key(Key::plain(0x0E)),
-            _ => Self::Character(character),
-        }
+    fn of_unicode(character: char) -> Option<Self> {
+        let code = match character {
+            '\u{8}' => 0x0E,
+            '\t' => 0x0F,
+            '\n' | '\r' => 0x1C,
+            '\u{1B}' => 0x01,
+            _ if character.is_control() => return None,
+            _ => return Some(Self::Character(character)),
+        };
+        Some(Self::Key(Key::plain(code)))
     }
 }
 

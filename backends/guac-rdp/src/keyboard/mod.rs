@@ -48,6 +48,8 @@ struct Modifiers {
     level: Level,
     ctrl: bool,
     alt: bool,
+    /// Whether it is the right Alt, which for some older browsers is AltGr.
+    right_alt: bool,
     windows: bool,
 }
 
@@ -65,7 +67,9 @@ impl Keyboard {
                 if !is_modifier(key) {
                     self.press_postponed(out);
                 }
-                self.press_key(keysym, key, out);
+                // Where the right Alt key is AltGr, an Alt is the left one.
+                let is_alt = key == RIGHT_ALT && self.layout.has_alt_gr();
+                self.press_key(keysym, if is_alt { LEFT_ALT } else { key }, out);
             }
             Some(Symbol::Keypad(key, num_lock)) => self.keypad(keysym, key, num_lock, out),
             // A repeat would switch back, where synchronising has let the key go.
@@ -115,7 +119,7 @@ impl Keyboard {
 
     fn character(&mut self, keysym: u32, character: char, out: &mut Vec<FastPathInputEvent>) {
         let held = self.modifiers();
-        if held.is_command() && !self.is_alt_gr_in_halves(character, held) {
+        if held.is_command() && !self.is_alt_gr_in_disguise(character, held) {
             self.command(keysym, character, held, out);
         } else if self.layout.is_failsafe() {
             self.unicode(character, out);
@@ -190,7 +194,7 @@ impl Keyboard {
     /// Sends a character as such.
     fn unicode(&self, character: char, out: &mut Vec<FastPathInputEvent>) {
         let held = self.modifiers();
-        let is_text = !held.is_command() || self.is_alt_gr_in_halves(character, held);
+        let is_text = !held.is_command() || self.is_alt_gr_in_disguise(character, held);
         let level = Level { shift: held.level.shift, alt_gr: false };
         let undo = if is_text { self.enter(level, out) } else { Vec::new() };
         for &mut unit in character.encode_utf16(&mut [0; 2]) {
@@ -200,13 +204,14 @@ impl Keyboard {
         out.extend(undo);
     }
 
-    /// Whether Ctrl and Alt are what a browser made of AltGr, rather than the start of a command.
-    fn is_alt_gr_in_halves(&self, character: char, held: Modifiers) -> bool {
-        if !held.ctrl || held.windows || character.is_ascii_alphanumeric() {
+    /// Whether Ctrl and Alt (or the right Alt) are what a browser made of AltGr, rather than the start of a command.
+    fn is_alt_gr_in_disguise(&self, character: char, held: Modifiers) -> bool {
+        if held.windows || character.is_ascii_alphanumeric() {
             return false;
         }
-        // Ctrl with an AltGr, or with an Alt where the character needs AltGr here too.
-        held.level.alt_gr || held.alt && self.table.direct(character).all(|stroke| stroke.level.alt_gr)
+        // Ctrl with AltGr, or what may be AltGr where the character needs it here too.
+        let may_be = held.alt && (held.ctrl || held.right_alt);
+        held.ctrl && held.level.alt_gr || may_be && self.table.direct(character).all(|stroke| stroke.level.alt_gr)
     }
 
     /// The key for a character, best one that needs no other modifiers than those held.
@@ -314,14 +319,14 @@ impl Keyboard {
     fn modifiers(&self) -> Modifiers {
         let mut modifiers = Modifiers::default();
         for held in &self.held {
+            modifiers.right_alt |= held.keysym == ALT_R;
             match held.key {
                 LEFT_SHIFT | RIGHT_SHIFT => modifiers.level.shift = true,
                 LEFT_CTRL | RIGHT_CTRL => modifiers.ctrl = true,
                 LEFT_ALT => modifiers.alt = true,
                 LEFT_WINDOWS | RIGHT_WINDOWS => modifiers.windows = true,
-                // On layouts without AltGr the keysym tells what the user means.
-                RIGHT_ALT if self.layout.has_alt_gr() || held.keysym != ALT_R => modifiers.level.alt_gr = true,
-                RIGHT_ALT => modifiers.alt = true,
+                RIGHT_ALT if held.keysym == ALT_R => modifiers.alt = true,
+                RIGHT_ALT => modifiers.level.alt_gr = true,
                 _ => {}
             }
         }

@@ -155,7 +155,7 @@ fn every_character_of_every_layout_comes_out_whatever_is_held() {
 }
 
 #[test]
-fn alt_gr_may_arrive_as_ctrl_and_alt() {
+fn alt_gr_may_arrive_as_ctrl_and_alt_or_as_the_right_alt() {
     for name in Layout::names().filter(|&name| name != "failsafe") {
         let (direct, made) = characters(name);
         let only_alt_gr =
@@ -163,7 +163,7 @@ fn alt_gr_may_arrive_as_ctrl_and_alt() {
         let needing = direct.iter().copied().filter(only_alt_gr).map(|(character, _)| character);
         let needing_dead = made.iter().copied().filter(|made| direct.iter().all(|(direct, _)| direct != made));
         for character in needing.chain(needing_dead).filter(|c| !c.is_ascii_alphanumeric()) {
-            for halves in [[CTRL, ALT], [CTRL, ALT_GR], [ALT, CTRL]] {
+            for halves in [&[CTRL, ALT][..], &[CTRL, ALT_GR], &[ALT, CTRL], &[CTRL, ALT_R], &[ALT_R]] {
                 let mut pair = Pair::new(name);
                 halves.iter().for_each(|&half| pair.press(half));
                 let held = pair.machine.down.clone();
@@ -214,8 +214,9 @@ fn older_keysyms_and_unicode_ones_mean_the_same() {
     assert_eq!(Symbol::of(0x0100_00E9), Symbol::of(0xE9));
     assert_eq!(Symbol::of(0x13BD), Symbol::of(keysym_of('œ')));
     assert_eq!(Symbol::of(0x0100_000A), Symbol::of(0xFF0D));
+    assert_eq!(Symbol::of(0x0100_001B), Symbol::of(0xFF1B));
     assert!(keysym::is_sorted());
-    for none in [0, 0x7F, 0x0100_D800, 0x0111_0000, u32::MAX] {
+    for none in [0, 0x7F, 0x0100_0003, 0x0100_D800, 0x0111_0000, u32::MAX] {
         assert_eq!(Symbol::of(none), None, "{none:X}");
     }
 }
@@ -232,6 +233,7 @@ fn commands_are_sent_as_they_are() {
     assert_eq!(pair.strokes(&[ALT, 0xFFC1]), "A3E");
     assert_eq!(pair.strokes(&[WINDOWS, keysym_of('r')]), "W13");
     assert_eq!(pair.strokes(&[0xFFE7, keysym_of('e')]), "W12");
+    assert_eq!(pair.strokes(&[ALT_R, keysym_of('f')]), "A21");
     // Ctrl+Alt with a letter is a command, not AltGr.
     assert_eq!(pair.strokes(&[CTRL, ALT, keysym_of('q')]), "CA10");
     // What a command's key needs to be that key is added.
