@@ -137,13 +137,7 @@ impl Drives {
     ///
     /// # Errors
     /// The client is gone.
-    pub fn call(
-        &mut self,
-        peer: &mut Peer,
-        file: u32,
-        function: (u32, u32),
-        body: &[u8],
-    ) -> io::Result<Completion> {
+    pub fn call(&mut self, peer: &mut Peer, file: u32, function: (u32, u32), body: &[u8]) -> io::Result<Completion> {
         let drive = self.drive();
         let number = self.request(peer, drive, file, function, body)?;
         Self::completion(peer, number)

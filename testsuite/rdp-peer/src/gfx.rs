@@ -63,7 +63,11 @@ impl Gfx {
                     monitors: Vec::new(),
                 }),
                 GfxPdu::CreateSurface(CreateSurfacePdu { surface_id, width, height, pixel_format }),
-                GfxPdu::MapSurfaceToOutput(MapSurfaceToOutputPdu { surface_id, output_origin_x: 0, output_origin_y: 0 }),
+                GfxPdu::MapSurfaceToOutput(MapSurfaceToOutputPdu {
+                    surface_id,
+                    output_origin_x: 0,
+                    output_origin_y: 0,
+                }),
             ],
         )
     }

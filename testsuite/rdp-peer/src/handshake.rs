@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use ironrdp_core::{Encode, decode, encode_vec};
+use ironrdp_pdu::X224_HINT;
 use ironrdp_pdu::gcc::{
     ClientCoreData, ConferenceCreateResponse, RdpVersion, ServerCoreData, ServerCoreOptionalData, ServerGccBlocks,
     ServerNetworkData, ServerSecurityData,
@@ -16,7 +17,6 @@ use ironrdp_pdu::nego::{ConnectionConfirm, ResponseFlags, SecurityProtocol};
 use ironrdp_pdu::rdp::ClientInfoPdu;
 use ironrdp_pdu::rdp::server_license::{LicensePdu, LicensingErrorMessage};
 use ironrdp_pdu::x224::{X224, X224Data};
-use ironrdp_pdu::X224_HINT;
 use rustls::ServerConfig;
 
 use crate::wire::Wire;

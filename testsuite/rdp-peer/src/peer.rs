@@ -123,12 +123,8 @@ impl Peer {
             grant_id: SERVER_USER,
             control_id: u32::from(SERVER_USER),
         };
-        let fonts = FontPdu {
-            number: 0,
-            total_number: 0,
-            flags: SequenceFlags::FIRST | SequenceFlags::LAST,
-            entry_size: 4,
-        };
+        let fonts =
+            FontPdu { number: 0, total_number: 0, flags: SequenceFlags::FIRST | SequenceFlags::LAST, entry_size: 4 };
         for pdu in [
             ShareDataPdu::Synchronize(SynchronizePdu { target_user_id: SERVER_USER }),
             ShareDataPdu::Control(cooperate),
@@ -418,7 +414,9 @@ impl Peer {
                 let header = decode::<ShareControlHeader>(request.user_data.as_ref()).map_err(wrong)?;
                 Ok(match header.share_control_pdu {
                     ShareControlPdu::Data(data) => Some(Message::Share(data.share_data_pdu)),
-                    ShareControlPdu::ClientConfirmActive(confirm) => Some(Message::Confirmed(confirm.pdu.capability_sets)),
+                    ShareControlPdu::ClientConfirmActive(confirm) => {
+                        Some(Message::Confirmed(confirm.pdu.capability_sets))
+                    }
                     _ => None,
                 })
             }

@@ -40,7 +40,10 @@ impl Default for Setup {
 
 impl fmt::Debug for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Setup").field("security", &self.security).field("size_px", &self.size_px).finish_non_exhaustive()
+        f.debug_struct("Setup")
+            .field("security", &self.security)
+            .field("size_px", &self.size_px)
+            .finish_non_exhaustive()
     }
 }
 

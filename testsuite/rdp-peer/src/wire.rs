@@ -35,14 +35,13 @@ impl Wire {
     /// The next frame that `hint` knows; others are skipped.
     pub(crate) fn frame(&mut self, hint: &dyn PduHint) -> io::Result<Vec<u8>> {
         loop {
-            if let Some((fits, len)) = hint.find_size(&self.unread).map_err(io::Error::other)? {
-                if len <= self.unread.len() {
-                    let frame: Vec<u8> = self.unread.drain(..len).collect();
-                    if fits {
-                        return Ok(frame);
-                    }
-                    continue;
+            let size = hint.find_size(&self.unread).map_err(io::Error::other)?;
+            if let Some((fits, len)) = size.filter(|&(_, len)| len <= self.unread.len()) {
+                let frame: Vec<u8> = self.unread.drain(..len).collect();
+                if fits {
+                    return Ok(frame);
                 }
+                continue;
             }
             let mut bytes = vec![0; READ_BYTES];
             let len = self.stream()?.read(&mut bytes)?;
