@@ -21,7 +21,7 @@ use tokio::io::{AsyncWriteExt as _, WriteHalf};
 
 use crate::RdpError;
 use crate::argv::Login;
-use crate::channels::{Channel, channels};
+use crate::channels::{Bounds, Channel, Verdict, channels};
 use crate::connect::{Attempt, Opened, Outcome, Target};
 use crate::connector::{Activated, Activation, ActivationStep, Active, Settings, Share};
 use crate::graphics::{Graphics, GraphicsEvent, GraphicsOptions};
@@ -252,6 +252,7 @@ impl Session {
 /// An active connection's machines.
 struct Desktop {
     link: Link,
+    bounds: Bounds,
     graphics: Graphics,
     graphics_options: GraphicsOptions,
     bulk: Option<BulkCompressor>,
@@ -269,12 +270,14 @@ impl Desktop {
     fn new(session: &Session, active: Active) -> Self {
         let Active { channels, share, activated, settings } = active;
         let Share { user_channel, io_channel } = share;
+        let bounds = Bounds::new(&channels);
         let mut channels = x224::Processor::new(channels, user_channel, io_channel, None, activated.share_id);
         channels.set_static_channel_chunk_size(activated.chunk_bytes);
         let mut resizing = Resizing::new(session.params.resize, activated.desktop_size);
         resizing.want(session.params.desktop_size(session.window, &session.owner));
         Self {
             link: Link::new(channels),
+            bounds,
             graphics: Graphics::new(session.graphics_options()),
             graphics_options: session.graphics_options(),
             bulk: None,
@@ -402,6 +405,9 @@ impl Desktop {
                 ActivationStep::Done(activated) => self.reactivated(activated, stage).map(|()| None),
                 ActivationStep::Redirected(redirection) => Ok(Some(Served::Redirected(redirection))),
             };
+        }
+        if self.bounds.admit(pdu, &mut self.link)? == Verdict::Skip {
+            return Ok(None);
         }
         for output in self.link.channels.process(pdu, &mut self.bulk, None)? {
             match output {

@@ -38,20 +38,22 @@ pub(crate) struct Bounds {
     channels: BTreeSet<StaticChannelId>,
     dynamic: Option<StaticChannelId>,
     clipboard: Option<StaticChannelId>,
+    /// Longest message of the clipboard.
     clipboard_bytes: usize,
     /// Within a clipboard message that is too long.
     skips_clipboard: bool,
 }
 
 impl Bounds {
-    /// Of a connection with these channels, all joined. `clipboard_bytes` is the longest message of the clipboard that
-    /// is of use.
-    pub(crate) fn new(channels: &StaticChannelSet, clipboard_bytes: usize) -> Self {
+    /// Of a connection with these channels, all joined.
+    pub(crate) fn new(channels: &StaticChannelSet) -> Self {
+        let clipboard = channels.get_by_type::<ClipboardProcessor>();
+        let clipboard = clipboard.and_then(|channel| channel.channel_processor_downcast_ref::<ClipboardProcessor>());
         Self {
             channels: channels.channel_ids().collect(),
             dynamic: channels.get_channel_id_by_type::<DrdynvcClient>(),
             clipboard: channels.get_channel_id_by_type::<ClipboardProcessor>(),
-            clipboard_bytes,
+            clipboard_bytes: clipboard.map_or(0, ClipboardProcessor::max_message_bytes),
             skips_clipboard: false,
         }
     }
@@ -154,11 +156,11 @@ mod tests {
     impl Gate {
         fn new() -> Self {
             let mut channels = StaticChannelSet::new();
-            channels.insert(ClipboardProcessor::default());
+            channels.insert(ClipboardProcessor::new(LIMIT));
             channels.insert(DrdynvcClient::new());
             channels.attach_channel_id(TypeId::of::<ClipboardProcessor>(), CLIPBOARD);
             channels.attach_channel_id(TypeId::of::<DrdynvcClient>(), DYNAMIC);
-            let bounds = Bounds::new(&channels, LIMIT);
+            let bounds = Bounds::new(&channels);
             Self { bounds, link: Link::new(x224::Processor::new(channels, 1007, IO, None, 0)) }
         }
 

@@ -15,7 +15,10 @@ use guac_session::{Event, Params, Stage};
 use ironrdp_dvc::DrdynvcClient;
 use ironrdp_svc::StaticChannelSet;
 
+pub(crate) use self::bounds::{Bounds, Verdict};
 use self::clipboard::{Clipboard, ClipboardRules};
+use self::pipes::Pipes;
+use self::touch::Touch;
 use crate::{RdpError, link::Link, params::RdpParams};
 
 /// Our end of a virtual channel, or of several that serve one purpose.
@@ -45,6 +48,12 @@ pub(crate) trait Channel: Send {
 
 /// All channels that the parameters want.
 pub(crate) fn channels(rdp: &RdpParams, params: &Params) -> Result<Vec<Box<dyn Channel>>, RdpError> {
-    let _ = rdp;
-    Ok(vec![Box::new(Clipboard::new(ClipboardRules::from_params(params)))])
+    let mut channels: Vec<Box<dyn Channel>> = vec![Box::new(Clipboard::new(ClipboardRules::from_params(params)))];
+    if rdp.touch {
+        channels.push(Box::new(Touch::new()));
+    }
+    if let Some(pipes) = Pipes::from_names(&rdp.static_channels) {
+        channels.push(Box::new(pipes));
+    }
+    Ok(channels)
 }

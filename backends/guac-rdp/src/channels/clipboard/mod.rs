@@ -34,6 +34,12 @@ use crate::{RdpError, link::Link};
 /// Smallest and largest clipboard that `clipboard-buffer-size` may ask for, in bytes; the smallest is the default.
 const LIMIT_BYTES: (usize, usize) = (262_144, 52_428_800);
 
+/// What a text has around it ([MS-RDPECLIP] 2.2.5.2), generously.
+const HEADER_BYTES: usize = 64;
+
+/// Text of this length is received whatever the limit.
+const ROOM_BYTES: usize = 4 * 1024 * 1024;
+
 /// Requests for the machine's text that wait for their answers. Each copy is asked for once, so that this many are
 /// copies in quick succession, or a server that does not answer.
 const MAX_ASKED: usize = 16;
@@ -62,10 +68,9 @@ impl ClipboardRules {
         }
     }
 
-    /// Longest message of the server's that is of use: text of the limit in UTF-16, and what is longer but can be cut.
-    pub(crate) fn max_message_bytes(&self) -> usize {
-        const HEADER_BYTES: usize = 64;
-        const ROOM_BYTES: usize = 4 * 1024 * 1024;
+    /// Longest message of the server's that is of use. Text of one byte a character has two in UTF-16, and what is
+    /// somewhat longer can be cut.
+    fn max_message_bytes(&self) -> usize {
         self.limit_bytes.saturating_mul(2).saturating_add(HEADER_BYTES).max(ROOM_BYTES)
     }
 }
@@ -221,7 +226,7 @@ impl Channel for Clipboard {
         self.ready = false;
         self.copied = None;
         self.asked.clear();
-        fixed.insert(ClipboardProcessor::default());
+        fixed.insert(ClipboardProcessor::new(self.rules.max_message_bytes()));
     }
 
     fn handle(

@@ -36,8 +36,9 @@ pub(super) enum Heard {
 }
 
 /// The server's end of the clipboard.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ClipboardProcessor {
+    max_message_bytes: usize,
     heard: Vec<Heard>,
     long_names: bool,
 }
@@ -45,6 +46,16 @@ pub(crate) struct ClipboardProcessor {
 impl_as_any!(ClipboardProcessor);
 
 impl ClipboardProcessor {
+    /// `max_message_bytes` is for whoever puts messages together.
+    pub(crate) fn new(max_message_bytes: usize) -> Self {
+        Self { max_message_bytes, heard: Vec::new(), long_names: false }
+    }
+
+    /// Longest message that is of use.
+    pub(crate) fn max_message_bytes(&self) -> usize {
+        self.max_message_bytes
+    }
+
     /// What was said since the last call.
     pub(super) fn take(&mut self) -> Vec<Heard> {
         std::mem::take(&mut self.heard)

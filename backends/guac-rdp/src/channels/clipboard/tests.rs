@@ -73,7 +73,7 @@ impl Desk {
     async fn open(params: &[(&str, &str)]) -> Self {
         let params: Params = params.iter().copied().collect();
         let clipboard = Clipboard::new(ClipboardRules::from_params(&params));
-        let pair = Pair::new(ClipboardProcessor::default(), CliprdrServer::new(Box::new(Machine::default())));
+        let pair = Pair::new(ClipboardProcessor::new(0), CliprdrServer::new(Box::new(Machine::default())));
         Self { pair, scene: Scene::open(params).await, clipboard }
     }
 
