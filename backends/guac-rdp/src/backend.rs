@@ -95,7 +95,7 @@ async fn run(start: Start, known: Option<KnownCertificates>) -> Result<(), RdpEr
             password_cookie: None,
         },
         window: (owner.width_px, owner.height_px),
-        channels: channels(&params, start.params())?,
+        channels: channels(&params, start.params()).await,
         policy,
         owner,
         params,

@@ -1,12 +1,13 @@
 //! Connection parameters.
 
-use std::{fmt, path::PathBuf};
+use std::fmt;
 
 use guac_protocol::ClientInfo;
 use guac_session::Params;
 use ironrdp_pdu::rdp::client_info::PerformanceFlags;
 use secrecy::SecretString;
 
+use crate::drive::{DriveOptions, SharedFolder};
 use crate::{RdpError, keyboard::Layout};
 
 /// Parameter names in guacd's order.
@@ -151,28 +152,12 @@ pub(crate) enum ResizeMethod {
     Reconnect,
 }
 
-/// Line ends of text that the server copied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Newlines {
-    Preserve,
-    Unix,
-    Windows,
-}
-
 /// Certificate parameters, as given.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CertificateParams {
     pub(crate) ignore: bool,
     pub(crate) trust_on_first_use: bool,
     pub(crate) fingerprints: Option<String>,
-}
-
-/// The virtual drive and printer.
-#[derive(Clone, Debug)]
-pub(crate) struct DriveParams {
-    pub(crate) name: String,
-    pub(crate) path: PathBuf,
-    pub(crate) create_path: bool,
 }
 
 /// Parameters, checked.
@@ -193,10 +178,7 @@ pub(crate) struct RdpParams {
     pub(crate) audio: bool,
     pub(crate) audio_input: bool,
     pub(crate) touch: bool,
-    pub(crate) printer: Option<String>,
-    pub(crate) drive: Option<DriveParams>,
-    pub(crate) download: bool,
-    pub(crate) upload: bool,
+    pub(crate) drive: DriveOptions,
     pub(crate) console: bool,
     pub(crate) console_audio: bool,
     pub(crate) layout: Layout,
@@ -210,9 +192,8 @@ pub(crate) struct RdpParams {
     pub(crate) load_balance_info: Option<String>,
     pub(crate) timezone: Option<String>,
     pub(crate) resize: ResizeMethod,
-    pub(crate) copy: bool,
+    /// Longest text of the clipboard.
     pub(crate) clipboard_bytes: usize,
-    pub(crate) newlines: Newlines,
 }
 
 impl RdpParams {
@@ -248,16 +229,7 @@ impl RdpParams {
             audio: !params.bool("disable-audio", false),
             audio_input: params.bool("enable-audio-input", false),
             touch: params.bool("enable-touch", false),
-            printer: params
-                .bool("enable-printing", false)
-                .then(|| text("printer-name").unwrap_or_else(|| "Guacamole Printer".to_owned())),
-            drive: params.bool("enable-drive", false).then(|| DriveParams {
-                name: text("drive-name").unwrap_or_else(|| "Guacamole Filesystem".to_owned()),
-                path: text("drive-path").unwrap_or_default().into(),
-                create_path: params.bool("create-drive-path", false),
-            }),
-            download: !params.bool("disable-download", false),
-            upload: !params.bool("disable-upload", false),
+            drive: drive(params),
             console: params.bool("console", false),
             console_audio: params.bool("console-audio", false),
             layout: layout(params),
@@ -282,17 +254,7 @@ impl RdpParams {
                     ResizeMethod::None
                 }
             },
-            copy: !params.bool("disable-copy", false),
             clipboard_bytes: params.number("clipboard-buffer-size", 0).clamp(CLIPBOARD_BYTES.0, CLIPBOARD_BYTES.1),
-            newlines: match params.get("normalize-clipboard") {
-                Some("unix") => Newlines::Unix,
-                Some("windows") => Newlines::Windows,
-                Some("preserve") | None => Newlines::Preserve,
-                other => {
-                    warn_unknown("normalize-clipboard", other);
-                    Newlines::Preserve
-                }
-            },
         })
     }
 
@@ -385,6 +347,24 @@ fn list(names: &str) -> Vec<String> {
     names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
+fn drive(params: &Params) -> DriveOptions {
+    let text = |name, default: &str| params.get(name).unwrap_or(default).to_owned();
+    let folder = params.bool("enable-drive", false).then(|| SharedFolder {
+        name: text("drive-name", "Guacamole Filesystem"),
+        path: text("drive-path", ""),
+        create: params.bool("create-drive-path", false),
+        download: !params.bool("disable-download", false),
+        upload: !params.bool("disable-upload", false),
+        // SFTP has them unless it was given no directory for them (RDP-045).
+        takes_dropped: !params.bool("enable-sftp", false) || params.get("sftp-directory").is_none(),
+    });
+    DriveOptions {
+        computer_name: client_name(params.get("client-name")),
+        folder,
+        printer: params.bool("enable-printing", false).then(|| text("printer-name", "Guacamole Printer")),
+    }
+}
+
 fn preconnection(params: &Params) -> Option<(u32, Option<String>)> {
     let id = params.number("preconnection-id", -1_i64);
     let blob = params.get("preconnection-blob").map(str::to_owned);
@@ -446,8 +426,8 @@ mod tests {
         assert_eq!((params.port, params.timeout_s, params.color_depth), (3389, 10, 32));
         assert_eq!((params.security, params.resize), (SecurityMode::Any, ResizeMethod::None));
         assert_eq!(params.client_name, "Guacamole RDP");
-        assert!(params.gfx && params.audio && params.copy && params.download && params.upload);
-        assert!(params.drive.is_none() && params.printer.is_none() && params.preconnection.is_none());
+        assert!(params.gfx && params.audio && !params.audio_input && !params.touch);
+        assert!(params.drive.folder.is_none() && params.drive.printer.is_none() && params.preconnection.is_none());
         let quick = PerformanceFlags::DISABLE_WALLPAPER
             | PerformanceFlags::DISABLE_THEMING
             | PerformanceFlags::DISABLE_FULLWINDOWDRAG

@@ -19,7 +19,7 @@ pub(crate) use self::bounds::{Bounds, Verdict};
 use self::clipboard::{Clipboard, ClipboardRules};
 use self::pipes::Pipes;
 use self::touch::Touch;
-use crate::{RdpError, link::Link, params::RdpParams};
+use crate::{RdpError, drive::Drive, link::Link, params::RdpParams};
 
 /// Our end of a virtual channel, or of several that serve one purpose.
 pub(crate) trait Channel: Send {
@@ -47,7 +47,10 @@ pub(crate) trait Channel: Send {
 }
 
 /// All channels that the parameters want.
-pub(crate) fn channels(rdp: &RdpParams, params: &Params) -> Result<Vec<Box<dyn Channel>>, RdpError> {
+///
+/// # Cancel safety
+/// If the future is dropped the directory of the drive may have been made.
+pub(crate) async fn channels(rdp: &RdpParams, params: &Params) -> Vec<Box<dyn Channel>> {
     let mut channels: Vec<Box<dyn Channel>> = vec![Box::new(Clipboard::new(ClipboardRules::from_params(params)))];
     if rdp.touch {
         channels.push(Box::new(Touch::new()));
@@ -55,5 +58,8 @@ pub(crate) fn channels(rdp: &RdpParams, params: &Params) -> Result<Vec<Box<dyn C
     if let Some(pipes) = Pipes::from_names(&rdp.static_channels) {
         channels.push(Box::new(pipes));
     }
-    Ok(channels)
+    if let Some(drive) = Drive::open(rdp.drive.clone()).await {
+        channels.push(Box::new(drive));
+    }
+    channels
 }
