@@ -69,6 +69,7 @@ mod stream;
 mod sync;
 mod transfer;
 mod user;
+mod wake;
 
 pub use audio::AudioInput;
 pub use backend::{Backend, Start};
@@ -79,3 +80,4 @@ pub use session::{Hub, SessionInfo};
 pub use stage::{NotAskable, NotOffered, Stage};
 pub use transfer::{Download, DownloadRequest, TransferGone, Upload, UploadRequest, UploadTarget};
 pub use user::{User, UserReceiver, UserSender};
+pub use wake::WakeOnLan;

@@ -104,6 +104,16 @@ impl Session {
     async fn open(&mut self, stage: &mut Stage<Surface>) -> Result<Option<Opened>, VncError> {
         let mut config = self.params.rfb.clone();
         let mut retries = self.params.retries;
+        if let Some(wake) = self.params.wake.take() {
+            let (host, port) = (self.params.host.clone(), self.params.port);
+            let waking = async {
+                wake.wake(&host, port).await;
+                Ok(())
+            };
+            if self.alongside(stage, waking).await?.is_none() {
+                return Ok(None);
+            }
+        }
         loop {
             match self.attempt(&config, stage).await {
                 Err(VncError::Rfb { source: RfbError::NoUsableSecurity { vencrypt: true, .. }, .. })
@@ -148,7 +158,7 @@ impl Session {
                     return Ok(Some(Opened { connection, transport, size }));
                 }
                 Some(rfb::Event::StartTls) => {
-                    let tls = transport.start_tls(&host, &self.params.tls);
+                    let tls = transport.start_tls(&host, port, &self.params.tls);
                     let Some(secured) = alongside(stage, &mut self.wanted_size, tls).await? else { return Ok(None) };
                     transport = secured;
                     connection.tls_established();

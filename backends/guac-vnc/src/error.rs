@@ -4,6 +4,7 @@ use std::io;
 
 use guac_protocol::Status;
 use guac_session::SessionEnd;
+use guac_tls::TlsError;
 
 use crate::rfb::RfbError;
 
@@ -53,16 +54,9 @@ pub enum VncError {
     /// *Upstream.* No TLS session could be made, mostly because the certificate is not trusted.
     #[error("no trusted TLS connection to the VNC server: {source}")]
     Tls {
-        /// The TLS library's finding.
+        /// What was wrong with it.
         #[source]
-        source: io::Error,
-    },
-    /// *Environment.* TLS could not be set up on our side.
-    #[error("TLS cannot be set up")]
-    TlsSetup {
-        /// The TLS library's finding.
-        #[source]
-        source: rustls::Error,
+        source: TlsError,
     },
     /// *Caller.* Credentials are needed and the owner cannot be asked.
     #[error("the VNC server needs credentials and none are configured")]
@@ -101,8 +95,8 @@ impl VncError {
             Self::CredentialsMissing => Status::ClientUnauthorized,
             Self::Rfb { source: RfbError::AuthenticationFailed { .. }, .. } => Status::ClientUnauthorized,
             Self::Rfb { source: RfbError::Refused { .. }, .. } => Status::UpstreamUnavailable,
-            Self::Tls { .. } | Self::Lost { .. } | Self::Rfb { .. } => Status::UpstreamError,
-            Self::TlsSetup { .. } => Status::ServerError,
+            Self::Tls { source } => source.status(),
+            Self::Lost { .. } | Self::Rfb { .. } => Status::UpstreamError,
         }
     }
 

@@ -15,7 +15,7 @@
 //! # TLS
 //! Servers that offer VeNCrypt with an X.509 certificate are used that way, and the certificate is verified against the
 //! system's roots and the `hostname` parameter. guacd does not verify: a connection to a server with a certificate of
-//! its own making needs `cert-fingerprints` (SHA-256, comma-separated) or `ignore-cert` set to `true` here. VeNCrypt
+//! its own making needs `cert-fingerprints` (comma-separated) or `ignore-cert` set to `true` here. VeNCrypt
 //! with anonymous key exchange (TLSNone, TLSVnc, TLSPlain) is not supported: rustls has no such cipher suites.
 #![forbid(unsafe_code)]
 
@@ -27,7 +27,6 @@ mod error;
 mod input;
 mod params;
 pub mod rfb;
-mod tls;
 mod transport;
 
 pub use backend::VncBackend;

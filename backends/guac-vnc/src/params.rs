@@ -2,14 +2,14 @@
 
 use std::{fmt, str::FromStr};
 
-use guac_session::Params;
+use guac_session::{Params, WakeOnLan};
+use guac_tls::CertificatePolicy;
 use secrecy::SecretString;
 
 use crate::{
     VncError,
     clipboard::ClipboardEncoding,
     rfb::{ColorDepth, Config, Encoding, Limits, Security},
-    tls::TlsPolicy,
 };
 
 /// Parameter names in guacd's order, then our own.
@@ -93,7 +93,8 @@ pub(crate) struct VncParams {
     pub(crate) retries: u32,
     pub(crate) resize: bool,
     pub(crate) clipboard_encoding: ClipboardEncoding,
-    pub(crate) tls: TlsPolicy,
+    pub(crate) tls: CertificatePolicy,
+    pub(crate) wake: Option<WakeOnLan>,
     pub(crate) rfb: Config,
 }
 
@@ -104,7 +105,7 @@ impl VncParams {
                 return Err(VncError::UnsupportedParameter { name });
             }
         }
-        for name in ["enable-sftp", "enable-audio", "disable-server-input", "wol-send-packet"] {
+        for name in ["enable-sftp", "enable-audio", "disable-server-input"] {
             if params.bool(name, false) {
                 tracing::warn!(
                     parameter = name,
@@ -132,7 +133,12 @@ impl VncParams {
             retries: params.number::<u32>("autoretry", 0).min(MAX_RETRIES),
             resize: !params.bool("disable-display-resize", false),
             clipboard_encoding: ClipboardEncoding::from_name(params.get("clipboard-encoding")),
-            tls: TlsPolicy::parse(params.bool("ignore-cert", false), params.get("cert-fingerprints")),
+            tls: CertificatePolicy::from_params(
+                params.bool("ignore-cert", false),
+                None,
+                params.get("cert-fingerprints"),
+            ),
+            wake: WakeOnLan::from_params(params),
             rfb: rfb_config(params, security),
             username,
             password,

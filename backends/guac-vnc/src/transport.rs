@@ -15,7 +15,9 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use crate::{VncError, tls, tls::TlsPolicy};
+use guac_tls::CertificatePolicy;
+
+use crate::VncError;
 
 /// How long finding the host and connecting to it may take, all its addresses together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -66,10 +68,13 @@ impl Transport {
     ///
     /// # Cancel safety
     /// Not cancel safe: the connection is lost with the future.
-    pub(crate) async fn start_tls(self, host: &str, policy: &TlsPolicy) -> Result<Self, VncError> {
+    pub(crate) async fn start_tls(self, host: &str, port: u16, policy: &CertificatePolicy) -> Result<Self, VncError> {
         match self {
             Self::Plain(socket) => {
-                let session = within(TLS_TIMEOUT, "the TLS handshake", tls::connect(socket, host, policy)).await?;
+                let handshake = async {
+                    guac_tls::connect(socket, host, port, policy).await.map_err(|source| VncError::Tls { source })
+                };
+                let session = within(TLS_TIMEOUT, "the TLS handshake", handshake).await?;
                 Ok(Self::Tls(Box::new(session)))
             }
             tls @ Self::Tls(_) => Ok(tls),

@@ -379,6 +379,21 @@ async fn a_user_who_leaves_leaves_nothing_behind() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sleeping_machine_is_sent_a_packet_first() {
+    let lan = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let udp_port = lan.local_addr().unwrap().port().to_string();
+    let wake = [
+        ("wol-send-packet", "true"),
+        ("wol-mac-addr", "02:00:5e:10:ab:cd"),
+        ("wol-broadcast-addr", "127.0.0.1"),
+        ("wol-udp-port", &udp_port),
+    ];
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    Viewer::open(nobody, &wake).until_error(Status::UpstreamUnavailable).await;
+    assert_eq!(lan.recv(&mut [0; 200]).await.unwrap(), 102);
+}
+
 /// A certificate of our own making for this address; its fingerprint.
 fn certificate(home: &Path) -> (PathBuf, PathBuf, String) {
     let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".into()]).unwrap();
