@@ -211,6 +211,9 @@ async fn session(console: &mut Console, params: SshParams, host_keys: Arc<dyn Ho
     let cut = CancellationToken::new();
     let _cut_on_drop = cut.clone().drop_guard();
     let mut upstream = Upstream::default();
+    if let Some(wake) = &params.wake {
+        console.run(wake.wake(params.host.trim(), params.port)).await?;
+    }
     let connecting = connect::connect(&params, host_keys, cut.clone(), upstream.clone());
     let mut handle = console.run(connecting).await??;
     upstream.show_notes(console);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use guac_protocol::ClientInfo;
-use guac_session::Params;
+use guac_session::{Params, WakeOnLan};
 use secrecy::SecretString;
 
 use crate::sftp::FileRules;
@@ -62,7 +62,7 @@ pub(crate) const NAMES: [&str; 46] = [
 ];
 
 /// Booleans that ask for something that is not there.
-const UNAVAILABLE_SWITCHES: [&str; 2] = ["enable-agent", "wol-send-packet"];
+const UNAVAILABLE_SWITCHES: [&str; 1] = ["enable-agent"];
 
 /// Paths that ask for something that is not there.
 const UNAVAILABLE_PATHS: [&str; 1] = ["typescript-path"];
@@ -79,6 +79,7 @@ pub(crate) struct SshParams {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) timeout: Duration,
+    pub(crate) wake: Option<WakeOnLan>,
     pub(crate) host_key: Option<String>,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<SecretString>,
@@ -110,6 +111,7 @@ impl SshParams {
             host: text("hostname").unwrap_or_default(),
             port: params.number("port", 22),
             timeout: Duration::from_secs(seconds("timeout", 10).max(1)),
+            wake: WakeOnLan::from_params(params),
             host_key: text("host-key"),
             username: text("username"),
             password: params.secret("password"),

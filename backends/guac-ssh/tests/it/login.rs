@@ -133,3 +133,19 @@ async fn control_c_at_a_prompt_ends_the_session() {
     person.press(u32::from('c')).await;
     assert_eq!(person.end().await, UNAUTHORIZED);
 }
+
+#[tokio::test]
+async fn a_sleeping_machine_is_sent_a_packet_first() {
+    let lan = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (udp_port, nobody) = (lan.local_addr().unwrap().port().to_string(), sshd::free_port().to_string());
+    let mut person = open(&[
+        ("hostname", "127.0.0.1"),
+        ("port", &nobody),
+        ("wol-send-packet", "true"),
+        ("wol-mac-addr", "02:00:5e:10:ab:cd"),
+        ("wol-broadcast-addr", "127.0.0.1"),
+        ("wol-udp-port", &udp_port),
+    ]);
+    assert_eq!(person.end().await, 0x0208);
+    assert_eq!(lan.recv(&mut [0; 200]).await.unwrap(), 102);
+}
