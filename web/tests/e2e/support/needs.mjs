@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 /** Where programs are that `PATH` does not always have. */
-const MORE_PLACES = ["/usr/sbin", "/usr/local/sbin", "/usr/bin"];
+const MORE_PLACES = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/lib/openssh", "/usr/libexec/openssh"];
 
 /** Programs by the name the tests call them, each with the files that may be it. */
 const ALIASES = {
@@ -15,6 +15,8 @@ const ALIASES = {
 export const DESKTOP = ["Xvnc", "vncpasswd", "openbox", "xterm", "xsetroot", "xdotool", "xwd", "xwininfo", "xprop", "display", "convert"];
 /** What a real SSH server needs. */
 export const SSH = ["sshd", "ssh-keygen"];
+/** What a real SSH server needs that has files, too. */
+export const SFTP = [...SSH, "sftp-server"];
 
 /**
  * Path of an installed program.

@@ -3,10 +3,13 @@ import { connect } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 
-import { need } from "./needs.mjs";
+import { find, need } from "./needs.mjs";
 import { freePort } from "./ports.mjs";
 import { killTree, run, start, stop } from "./processes.mjs";
 import { until } from "./until.mjs";
+
+/** Its part for files, where the system has it. */
+const SFTP = find("sftp-server") ?? "none";
 
 /** A real OpenSSH server, with keys of its own, for the user who runs the tests. */
 export class Sshd {
@@ -57,7 +60,8 @@ export class Sshd {
       "SetEnv SHLVL=2",
       // Tests open sessions faster than people.
       "MaxStartups 100",
-      `ForceCommand cd '${this.home}' && exec env -i ${shell.join(" ")}`,
+      `Subsystem sftp ${SFTP}`,
+      `ForceCommand cd '${this.home}' && if [ "$SSH_ORIGINAL_COMMAND" = ${SFTP} ]; then exec ${SFTP}; else exec env -i ${shell.join(" ")}; fi`,
     ];
     writeFileSync(this.#file("config"), lines.join("\n") + "\n");
   }
