@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::shell::{self, has, run_and_read};
-use crate::{compat, layers, python, setup};
+use crate::{compat, layers, python, setup, supply};
 
 /// Tests passed and failed.
 #[derive(Default, Debug, PartialEq, Eq)]
@@ -24,10 +24,11 @@ pub(crate) fn run() -> Result<()> {
     setup::test_packages()?;
     setup::web()?;
 
-    step("formatting, layers, compatibility list");
+    step("formatting, layers, compatibility list, supply");
     shell::run(".", "cargo", &["fmt", "--all", "--check"])?;
     layers::check()?;
     compat::check()?;
+    supply::check()?;
 
     step("types and unit tests of the web app");
     shell::run("web", "npm", &["run", "check"])?;

@@ -38,7 +38,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ),
     ("bindings", &["guac-client", "guac-canvas", "guac-protocol"]),
     ("benches", &["guac-protocol", "guac-tunnel", "guac-canvas"]),
-    ("fuzz", &["guac-protocol", "guac-tunnel", "guac-canvas"]),
+    ("fuzz", &["guac-protocol", "guac-rdp", "guac-tunnel", "guac-canvas"]),
     ("rdp-peer", &[]),
     ("testsuite", &["guac-canvas", "guac-protocol"]),
     ("xtask", &[]),

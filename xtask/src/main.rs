@@ -7,6 +7,7 @@ mod layers;
 mod python;
 mod setup;
 mod shell;
+mod supply;
 
 use std::process::ExitCode;
 
@@ -21,7 +22,8 @@ const HELP: &str = "cargo xtask COMMAND
   python        build, check and test the Python package only
   bench [ARGS]  measure the codec beside its peers and print a table; `bench --help` tells more
   layers        check which crate depends on which
-  compat        check docs/compat: every named test exists; counts per page";
+  compat        check docs/compat: every named test exists; counts per page
+  supply        check what others' code the daemon is made of";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -45,6 +47,7 @@ fn run(command: &str, arguments: &[String]) -> Result<()> {
         "bench" => bench(arguments),
         "layers" => layers::check(),
         "compat" => compat::check(),
+        "supply" => supply::check(),
         "help" | "--help" | "" => {
             println!("{HELP}");
             Ok(())
