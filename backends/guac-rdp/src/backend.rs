@@ -275,8 +275,10 @@ impl Desktop {
         channels.set_static_channel_chunk_size(activated.chunk_bytes);
         let mut resizing = Resizing::new(session.params.resize, activated.desktop_size);
         resizing.want(session.params.desktop_size(session.window, &session.owner));
+        let mut link = Link::new(channels);
+        link.set_fast_path_input(activated.fast_path_input);
         Self {
-            link: Link::new(channels),
+            link,
             bounds,
             graphics: Graphics::new(session.graphics_options()),
             graphics_options: session.graphics_options(),
@@ -433,6 +435,7 @@ impl Desktop {
         self.reactivating = None;
         self.link.channels.set_share_id(activated.share_id);
         self.link.channels.set_static_channel_chunk_size(activated.chunk_bytes);
+        self.link.set_fast_path_input(activated.fast_path_input);
         self.may_refresh = activated.may_refresh;
         self.graphics = Graphics::new(self.graphics_options);
         self.resized(activated.desktop_size);

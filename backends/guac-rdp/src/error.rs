@@ -16,7 +16,7 @@ use crate::connector::ConnectError;
 ///
 /// Statuses follow guacd's `rdp/error.c` (RDP-047) with one deliberate difference: a host that refuses or does not answer
 /// has its own status, as for VNC, where guacd says for both that the name leads nowhere. The test is
-/// `a_port_where_nobody_listens_is_told_apart_from_an_unknown_host`.
+/// `nobody_listening_is_told_as_such`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RdpError {

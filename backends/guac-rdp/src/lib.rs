@@ -9,6 +9,9 @@ mod connect;
 mod connector;
 mod drive;
 mod error;
+#[cfg(feature = "_fuzz")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod graphics;
 mod input;
 mod keyboard;
@@ -16,6 +19,7 @@ mod link;
 mod params;
 mod redirect;
 mod resize;
+mod slow_path;
 mod timezone;
 mod transport;
 

@@ -8,18 +8,25 @@ use ironrdp_pdu::rdp::headers::ShareDataPdu;
 use ironrdp_session::x224;
 use ironrdp_svc::{ChannelFlags, SvcMessage, SvcProcessor, SvcProcessorMessages};
 
-use crate::RdpError;
+use crate::{RdpError, slow_path::slow_path};
 
 /// Channels and what waits to be written to the server.
 pub(crate) struct Link {
     /// Virtual channels, static and dynamic.
     pub(crate) channels: x224::Processor,
+    /// The server takes input in the short form.
+    fast_path_input: bool,
     unsent: Vec<u8>,
 }
 
 impl Link {
     pub(crate) fn new(channels: x224::Processor) -> Self {
-        Self { channels, unsent: Vec::new() }
+        Self { channels, fast_path_input: true, unsent: Vec::new() }
+    }
+
+    /// Which form of input the server takes, as it says at each activation.
+    pub(crate) fn set_fast_path_input(&mut self, fast_path_input: bool) {
+        self.fast_path_input = fast_path_input;
     }
 
     /// Bytes for the server, in order.
@@ -34,6 +41,12 @@ impl Link {
 
     /// Queues input.
     pub(crate) fn send_input(&mut self, events: &[FastPathInputEvent]) -> Result<(), RdpError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        if !self.fast_path_input {
+            return self.send_share_data(ShareDataPdu::Input(slow_path(events)));
+        }
         for chunk in events.chunks(FastPathInput::MAX_EVENTS) {
             let pdu = FastPathInput::new(chunk.to_vec()).map_err(RdpError::decode)?;
             self.unsent.extend(ironrdp_core::encode_vec(&pdu).map_err(RdpError::encode)?);
