@@ -15,8 +15,10 @@ use guac_session::{Event, Params, Stage};
 use ironrdp_dvc::DrdynvcClient;
 use ironrdp_svc::StaticChannelSet;
 
+use self::audio::Audio;
 pub(crate) use self::bounds::{Bounds, Verdict};
 use self::clipboard::{Clipboard, ClipboardRules};
+use self::microphone::Microphone;
 use self::pipes::Pipes;
 use self::touch::Touch;
 use crate::{RdpError, drive::Drive, link::Link, params::RdpParams};
@@ -52,13 +54,21 @@ pub(crate) trait Channel: Send {
 /// If the future is dropped the directory of the drive may have been made.
 pub(crate) async fn channels(rdp: &RdpParams, params: &Params) -> Vec<Box<dyn Channel>> {
     let mut channels: Vec<Box<dyn Channel>> = vec![Box::new(Clipboard::new(ClipboardRules::from_params(params)))];
+    let drive = Drive::open(rdp.drive.clone()).await;
+    // Windows shares no drive with a client that has no sound card.
+    if rdp.audio || drive.is_some() {
+        channels.push(Box::new(Audio::new(rdp.audio)));
+    }
+    if rdp.audio_input {
+        channels.push(Box::<Microphone>::default());
+    }
     if rdp.touch {
         channels.push(Box::new(Touch::new()));
     }
     if let Some(pipes) = Pipes::from_names(&rdp.static_channels) {
         channels.push(Box::new(pipes));
     }
-    if let Some(drive) = Drive::open(rdp.drive.clone()).await {
+    if let Some(drive) = drive {
         channels.push(Box::new(drive));
     }
     channels

@@ -262,7 +262,12 @@ impl Clipboards {
 }
 
 fn modern() -> ClientInfo {
-    ClientInfo { version: ProtocolVersion::V1_5_0, image_mimetypes: vec!["image/webp".into()], ..ClientInfo::default() }
+    ClientInfo {
+        version: ProtocolVersion::V1_5_0,
+        image_mimetypes: vec!["image/webp".into()],
+        audio_mimetypes: vec!["audio/L8".into(), "audio/L16".into()],
+        ..ClientInfo::default()
+    }
 }
 
 /// Something that both the test and the other side hold.

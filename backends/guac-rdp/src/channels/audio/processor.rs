@@ -41,7 +41,7 @@ pub(super) enum Heard {
 /// Servers differ in what they say before they play (some never train), so that each message is taken for what it is
 /// and none for its place.
 #[derive(Debug)]
-struct Playback {
+pub(super) struct Playback {
     audible: bool,
     /// In the order of our answer, to which waves refer.
     formats: Vec<AudioFormat>,
@@ -51,15 +51,20 @@ struct Playback {
 }
 
 impl Playback {
-    const fn new(audible: bool) -> Self {
+    pub(super) const fn new(audible: bool) -> Self {
         Self { audible, formats: Vec::new(), announced: None, heard: Vec::new() }
+    }
+
+    /// What was said since the last call.
+    pub(super) fn take(&mut self) -> Vec<Heard> {
+        std::mem::take(&mut self.heard)
     }
 
     fn restart(&mut self) {
         *self = Self::new(self.audible);
     }
 
-    fn process(&mut self, payload: &[u8]) -> Vec<ClientAudioOutputPdu> {
+    pub(super) fn process(&mut self, payload: &[u8]) -> Vec<ClientAudioOutputPdu> {
         if let Some(wave) = self.announced.take() {
             return self.finish_wave(&wave, payload);
         }
@@ -67,7 +72,7 @@ impl Playback {
         match ServerAudioOutputPdu::decode(&mut src) {
             Ok(ServerAudioOutputPdu::AudioFormat(server)) => self.negotiate(&server),
             Ok(ServerAudioOutputPdu::Training(training)) => {
-                let pack_size = u16::try_from(training.data.len()).unwrap_or(u16::MAX);
+                let pack_size = pack_size(training.data.len());
                 let timestamp = training.timestamp;
                 vec![ClientAudioOutputPdu::TrainingConfirm(TrainingConfirmPdu { timestamp, pack_size })]
             }
@@ -155,6 +160,15 @@ impl Playback {
     }
 }
 
+/// How long the server said that its training message is: as long as it is, or 0 for one without data.
+///
+/// # Specification
+/// [MS-RDPEA] 2.2.3.2
+fn pack_size(data_bytes: usize) -> u16 {
+    const HEADERS_BYTES: usize = 8;
+    if data_bytes == 0 { 0 } else { u16::try_from(data_bytes.saturating_add(HEADERS_BYTES)).unwrap_or(u16::MAX) }
+}
+
 /// Said at once, so that the server goes on sending as it plays.
 fn confirm(timestamp: u16, block_no: u8) -> Vec<ClientAudioOutputPdu> {
     vec![ClientAudioOutputPdu::WaveConfirm(WaveConfirmPdu { timestamp, block_no })]
@@ -171,9 +185,8 @@ impl StaticPlayback {
         Self(Playback::new(audible))
     }
 
-    /// What was said since the last call.
     pub(super) fn take(&mut self) -> Vec<Heard> {
-        std::mem::take(&mut self.0.heard)
+        self.0.take()
     }
 }
 
@@ -202,9 +215,8 @@ impl Default for DynamicPlayback {
 }
 
 impl DynamicPlayback {
-    /// What was said since the last call.
     pub(super) fn take(&mut self) -> Vec<Heard> {
-        std::mem::take(&mut self.0.heard)
+        self.0.take()
     }
 }
 
