@@ -14,6 +14,7 @@ pub mod recording;
 pub mod reference;
 pub mod tunnels;
 pub mod typed;
+pub mod updates;
 
 /// A target: takes any bytes, panics when its oracle is wrong.
 pub type Check = fn(&[u8]);
@@ -28,6 +29,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("canvas", canvas::check),
     ("recording", recording::check),
     ("grammars", grammars::check),
+    ("updates", updates::check),
 ];
 
 /// Takes the first bytes as the places where the rest is cut: one byte a cut, as a length of the piece.

@@ -200,7 +200,7 @@ impl Graphics {
     }
 
     /// Draws one message of the pipeline and gives the answers to it.
-    fn draw_message(&mut self, message: &[u8], surface: &mut Surface) -> Result<Vec<DvcMessage>, RdpError> {
+    pub(crate) fn draw_message(&mut self, message: &[u8], surface: &mut Surface) -> Result<Vec<DvcMessage>, RdpError> {
         let drawn = self.renderer.get_or_insert_default().handle(message, surface)?;
         if drawn.resized {
             self.events.push_back(GraphicsEvent::Resized);
