@@ -5,6 +5,7 @@ import {
   GuacamoleError,
   Keysym,
   type KeysymName,
+  type ReadStream,
   Session,
   Status,
   WebSocketTunnel,
@@ -18,6 +19,7 @@ import { keepPicture, PICTURE_SIZE } from "./pictures";
 import type { Zoom } from "./prefs.svelte";
 import { ReconnectPlan } from "./reconnect";
 import { clampSize, type Size, SizeNegotiator } from "./size";
+import type { Sound } from "./sound";
 import type { Stage } from "./status";
 import type { Transfers } from "./transfers.svelte";
 
@@ -118,6 +120,9 @@ export class LiveSession {
   filesystems = $state.raw<readonly FileSystem[]>([]);
   /** Files on their way; there once the first one is. */
   transfers = $state.raw<Transfers | null>(null);
+  /** What plays the machine's sound; there once it plays some. */
+  sound = $state.raw<Sound | null>(null);
+  muted = $state(false);
   /** Fingers that the machine understands at a time. */
   touches = $state(0);
   figures = $state.raw<Figures>(NO_FIGURES);
@@ -211,6 +216,7 @@ export class LiveSession {
       id: this.target.id,
       type: TYPES[this.target.type],
       ...this.#windowPx,
+      audio: ["audio/L8", "audio/L16"],
       dpi: Math.floor(96 * pixelRatio()),
     };
     this.#size.start(this.#windowPx);
@@ -270,6 +276,19 @@ export class LiveSession {
     return (this.transfers ??= new Transfers(this));
   }
 
+  /** Turns the machine's sound off and on, here only. */
+  mute(muted: boolean): void {
+    this.muted = muted;
+    if (this.sound) this.sound.muted = muted;
+  }
+
+  async #play(stream: ReadStream): Promise<void> {
+    const { Sound } = await import("./sound");
+    this.sound ??= new Sound();
+    this.sound.muted = this.muted;
+    await this.sound.play(stream);
+  }
+
   /** The picture as it is now, small; `null` when there is none. */
   async picture(): Promise<Blob | null> {
     if (!this.display || this.picturePx.widthPx === 0) return null;
@@ -321,6 +340,9 @@ export class LiveSession {
         (transfers) => transfers.receive(file),
         () => file.stream.cancel(),
       );
+    });
+    session.on("audio", ({ stream }) => {
+      this.#play(stream).catch(() => stream.cancel());
     });
     session.on("clipboard", ({ mimetype, stream }) => {
       void stream

@@ -31,6 +31,8 @@ export interface SessionEvents {
   required: { names: string[] };
   /** Current value of a parameter that can be changed live. */
   argv: { name: string; mimetype: string; value: string };
+  /** The machine plays sound: `PcmPlayer` of `core/audio/player` plays it. */
+  audio: { mimetype: string; stream: ReadStream };
   clipboard: { mimetype: string; stream: ReadStream };
   file: { mimetype: string; filename: string; stream: ReadStream };
   pipe: { mimetype: string; name: string; stream: ReadStream };

@@ -58,7 +58,7 @@ export class Incoming {
     this.#handlers = new Map<string, Handler>([
       ["ack", (args) => streams.ack(int(args, 0), text(args, 1), int(args, 2))],
       ["argv", (args) => this.#argv(args)],
-      ["audio", (args) => this.#refuse(args, Status.CLIENT_BAD_TYPE)],
+      ["audio", (args) => this.#audio(args)],
       ["blob", (args) => this.#blob(args)],
       ["body", (args) => this.#body(args)],
       ["clipboard", (args) => this.#stream("clipboard", args, (mimetype, stream) => ({ mimetype, stream }))],
@@ -126,7 +126,7 @@ export class Incoming {
     this.#stream("body", args.slice(1), (mimetype, stream) => ({ object, mimetype, name, stream }));
   }
 
-  #stream<K extends "body" | "clipboard" | "file" | "pipe">(
+  #stream<K extends "audio" | "body" | "clipboard" | "file" | "pipe">(
     type: K,
     args: readonly string[],
     event: (mimetype: string, stream: ReadStream) => SessionEvents[K],
@@ -134,6 +134,11 @@ export class Incoming {
     const stream = this.#streams.accept(int(args, 0), text(args, 1));
     if (this.#host.wants(type)) this.#host.emit(type, event(stream.mimetype, stream));
     else stream.cancel(Status.UNSUPPORTED, "not supported by this page");
+  }
+
+  #audio(args: readonly string[]): void {
+    if (this.#host.wants("audio")) this.#stream("audio", args, (mimetype, stream) => ({ mimetype, stream }));
+    else this.#refuse(args, Status.CLIENT_BAD_TYPE);
   }
 
   #argv(args: readonly string[]): void {

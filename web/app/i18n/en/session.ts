@@ -46,6 +46,8 @@ export const session = {
   "panel.size": "Picture",
   "panel.size.value": "{width} × {height}",
   "panel.size.fixed": "This machine keeps its own size.",
+  "panel.sound": "Sound",
+  "panel.sound.play": "Play what the machine plays",
   "panel.input": "Input",
   "panel.touch": "Touch",
   "panel.touch.direct": "Direct",
@@ -178,6 +180,12 @@ export const session = {
   "status.hostKey.title": "Not the machine it was",
   "status.hostKey.text":
     "The key by which {machine} is known has changed. If nobody replaced it, somebody may be listening in. Ask whoever manages it.",
+  "status.certificate.changed.title": "Not the machine it was",
+  "status.certificate.changed.text":
+    "The certificate by which {machine} is known has changed. If nobody replaced it, somebody may be listening in. Ask whoever manages it.",
+  "status.certificate.untrusted.title": "Not known to be that machine",
+  "status.certificate.untrusted.text":
+    "Nobody the gateway trusts vouches for the certificate of {machine}. Whoever manages it can have its certificate trusted.",
   "status.0303.title": "Not allowed",
   "status.0303.text": "You may not use this connection now, because of your rights, the hour or your address.",
   "status.0303.F": "You may not read or write here.",
