@@ -1,6 +1,6 @@
 //! One session: connecting, the open desktop, the end.
 
-use std::{io, pin::pin, task::Poll};
+use std::{io, pin::pin, task::Poll, time::Duration};
 
 use futures_util::future::BoxFuture;
 use guac_display::{Cursor, Size, Surface};
@@ -8,14 +8,15 @@ use guac_protocol::ClientInfo;
 use guac_session::{Backend, Event, SessionEnd, Stage, Start};
 use guac_tls::{CertificatePolicy, KnownCertificates};
 use ironrdp_bulk::BulkCompressor;
-use ironrdp_core::WriteBuf;
+use ironrdp_core::{WriteBuf, encode_vec};
 use ironrdp_pdu::Action;
 use ironrdp_pdu::codecs::rfx::FrameAcknowledgePdu;
 use ironrdp_pdu::geometry::InclusiveRectangle;
-use ironrdp_pdu::mcs::DisconnectReason;
+use ironrdp_pdu::mcs::{DisconnectProviderUltimatum, DisconnectReason};
 use ironrdp_pdu::rdp::headers::ShareDataPdu;
 use ironrdp_pdu::rdp::refresh_rectangle::RefreshRectanglePdu;
 use ironrdp_pdu::rdp::server_redirection::ServerRedirectionPdu;
+use ironrdp_pdu::x224::X224;
 use ironrdp_session::x224::{self, DisconnectDescription, ProcessorOutput};
 use tokio::io::{AsyncWriteExt as _, WriteHalf};
 
@@ -35,6 +36,9 @@ use crate::transport::Transport;
 /// Bytes that may wait to be written. Beyond that the server does not listen: nothing more is read from it, so it
 /// gets no answers either, and input is dropped.
 const MAX_UNSENT_BYTES: usize = 1 << 20;
+
+/// How long saying goodbye may take; a session that is over has a few seconds in all.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The backend behind `select rdp`.
 #[derive(Clone, Debug, Default)]
@@ -182,7 +186,7 @@ impl Session {
         GraphicsOptions {
             color_depth: self.params.color_depth,
             gfx: self.params.gfx,
-            remotefx: true,
+            remotefx: self.params.remotefx,
             lossless: self.params.lossless,
         }
     }
@@ -213,7 +217,14 @@ impl Session {
             };
             let lost = |source| RdpError::Lost { source };
             match turn {
-                Turn::Event(Event::Ended) => return Ok(Served::Ended),
+                Turn::Event(Event::Ended) => {
+                    let bytes = desktop.farewell()?;
+                    // The server may not listen; then it finds out by itself.
+                    let said = async { writer.write_all(&bytes).await.is_ok() && writer.shutdown().await.is_ok() };
+                    let said = tokio::time::timeout(FAREWELL_TIMEOUT, said).await;
+                    tracing::trace!(?said, "Left the server");
+                    return Ok(Served::Ended);
+                }
                 Turn::Event(_) if !listens => tracing::trace!("Server does not listen, input dropped"),
                 Turn::Event(event) => {
                     if let Event::Size { width_px, height_px, .. } = event {
@@ -344,7 +355,7 @@ impl Desktop {
                 let side = |px: u32| u16::try_from(px).unwrap_or(u16::MAX);
                 self.resized((side(size.width()), side(size.height())));
             }
-            GraphicsEvent::Refresh | GraphicsEvent::PointerMoved { .. } => {}
+            GraphicsEvent::Refresh => {}
         }
         Ok(())
     }
@@ -377,6 +388,16 @@ impl Desktop {
             }
         }
         self.link.send_input(&events)
+    }
+
+    /// The last bytes for the server: no key stays down, and we go on purpose, so that it need not wait for us.
+    fn farewell(&mut self) -> Result<Vec<u8>, RdpError> {
+        let mut events = Vec::new();
+        self.input.release_all(&mut events);
+        self.link.send_input(&events)?;
+        let ultimatum = DisconnectProviderUltimatum::from_reason(DisconnectReason::UserRequested);
+        self.link.send_raw(&encode_vec(&X224(ultimatum)).map_err(RdpError::encode)?);
+        Ok(std::mem::take(self.link.unsent()))
     }
 
     fn sent(&mut self, len: usize) {

@@ -198,7 +198,10 @@ impl RdpError {
     /// Whether `info` is how a session ends that nobody need be told about.
     pub(crate) fn is_normal_end(info: ErrorInfo) -> bool {
         use ProtocolIndependentCode as Code;
-        matches!(info, ErrorInfo::ProtocolIndependentCode(Code::None | Code::LogoffByUser))
+        matches!(
+            info,
+            ErrorInfo::ProtocolIndependentCode(Code::None | Code::LogoffByUser | Code::RpcInitiatedDisconnectByuser)
+        )
     }
 }
 
@@ -245,7 +248,6 @@ fn farewell(info: ErrorInfo) -> &'static str {
         ErrorInfo::ProtocolIndependentCode(code) => match code {
             Code::RpcInitiatedDisconnect => "an administrator disconnected it",
             Code::RpcInitiatedLogoff => "an administrator logged the user off",
-            Code::RpcInitiatedDisconnectByuser => "the user disconnected it from within",
             Code::IdleTimeout => "it was idle for too long",
             Code::LogonTimeout => "its time limit was reached",
             Code::DisconnectedByOtherconnection => "the user connected from elsewhere",
@@ -267,10 +269,7 @@ fn farewell_status(info: ErrorInfo) -> Status {
     use ProtocolIndependentCode as Code;
     let ErrorInfo::ProtocolIndependentCode(code) = info else { return Status::UpstreamError };
     match code {
-        Code::RpcInitiatedDisconnect
-        | Code::RpcInitiatedDisconnectByuser
-        | Code::RpcInitiatedLogoff
-        | Code::LogonTimeout => Status::SessionClosed,
+        Code::RpcInitiatedDisconnect | Code::RpcInitiatedLogoff | Code::LogonTimeout => Status::SessionClosed,
         Code::IdleTimeout => Status::SessionTimeout,
         Code::DisconnectedByOtherconnection => Status::SessionConflict,
         Code::ServerDeniedConnection => Status::UpstreamUnavailable,

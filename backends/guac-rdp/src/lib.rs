@@ -1,6 +1,5 @@
 //! RDP sessions for guac-session.
 #![forbid(unsafe_code)]
-#![expect(dead_code, reason = "under construction")]
 
 mod argv;
 mod backend;

@@ -22,8 +22,8 @@ fn convert(event: &FastPathInputEvent) -> Option<InputEvent> {
             flags.set(unicode::KeyboardFlags::RELEASE, fast.contains(FastFlags::RELEASE));
             InputEvent::Unicode(UnicodePdu { flags, unicode_code: *code })
         }
-        FastPathInputEvent::MouseEvent(event) => InputEvent::Mouse(event.clone()),
-        FastPathInputEvent::MouseEventEx(event) => InputEvent::MouseX(event.clone()),
+        FastPathInputEvent::MouseEvent(event) => InputEvent::Mouse(*event),
+        FastPathInputEvent::MouseEventEx(event) => InputEvent::MouseX(*event),
         FastPathInputEvent::SyncEvent(fast) => {
             let locks = [
                 (SynchronizeFlags::SCROLL_LOCK, sync::SyncToggleFlags::SCROLL_LOCK),

@@ -73,13 +73,6 @@ pub(crate) enum GraphicsEvent {
     AcknowledgeFrame(u32),
     /// Ask the server for all of the picture.
     Refresh,
-    /// The server moved the pointer.
-    PointerMoved {
-        /// Column.
-        x: u16,
-        /// Row.
-        y: u16,
-    },
     /// The surface has another size.
     Resized,
 }
@@ -212,12 +205,6 @@ impl Graphics {
             self.end_frame();
         }
         Ok(drawn.answers)
-    }
-
-    /// Whether the picture is between two states that the server means to be seen. It may be so for long: show it
-    /// after a while all the same.
-    pub(crate) fn is_in_frame(&self) -> bool {
-        self.renderer.as_ref().is_some_and(|renderer| renderer.is_in_frame())
     }
 
     /// The next thing to do.

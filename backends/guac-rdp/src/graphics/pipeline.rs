@@ -113,15 +113,9 @@ pub(super) struct Renderer {
     canvases: Canvases,
     codecs: Codecs,
     frames: u32,
-    in_frame: bool,
 }
 
 impl Renderer {
-    /// Whether a frame has begun and not ended.
-    pub(super) fn is_in_frame(&self) -> bool {
-        self.in_frame
-    }
-
     /// Draws a message of the channel.
     pub(super) fn handle(&mut self, message: &[u8], picture: &mut Surface) -> Result<Drawn, RdpError> {
         let mut plain = std::mem::take(&mut self.message);
@@ -199,7 +193,6 @@ impl Renderer {
                 self.canvases.show(map.surface_id, (map.output_origin_x, map.output_origin_y), picture)?;
             }
             GfxPdu::StartFrame(_) => {
-                self.in_frame = true;
                 self.codecs.begin_frame();
             }
             GfxPdu::EndFrame(end) => self.end_frame(end.frame_id, picture, drawn),
@@ -242,7 +235,6 @@ impl Renderer {
     }
 
     fn end_frame(&mut self, id: u32, picture: &mut Surface, drawn: &mut Drawn) {
-        self.in_frame = false;
         self.codecs.end_frame();
         self.canvases.compose(picture);
         self.frames = self.frames.wrapping_add(1);

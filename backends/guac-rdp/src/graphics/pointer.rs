@@ -58,9 +58,8 @@ impl Pointers {
         let (index, decoded) = match update {
             PointerUpdateData::SetHidden => return Some(GraphicsEvent::Cursor(Cursor::hidden())),
             PointerUpdateData::SetDefault => return Some(GraphicsEvent::Cursor(arrow())),
-            PointerUpdateData::SetPosition(place) => {
-                return Some(GraphicsEvent::PointerMoved { x: place.x, y: place.y });
-            }
+            // A browser's pointer stays where its user has it.
+            PointerUpdateData::SetPosition(_) => return None,
             PointerUpdateData::Cached(cached) => {
                 let cursor = self.cached.get(usize::from(cached.cache_index)).cloned().flatten();
                 return cursor.map(GraphicsEvent::Cursor);

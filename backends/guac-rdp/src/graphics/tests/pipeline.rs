@@ -234,10 +234,9 @@ fn bitmaps_that_do_not_decode_are_left_out_until_they_are_too_many() {
 #[test]
 fn a_frame_is_acknowledged_and_told_to_have_ended() {
     let mut client = Client::with_desktop();
-    client.send(&[start(41)]);
-    assert!(client.renderer.is_in_frame());
+    assert!(!client.send(&[start(41)]).frame_ended);
     let drawn = client.send(&[end(41)]);
-    assert!(!client.renderer.is_in_frame() && drawn.frame_ended);
+    assert!(drawn.frame_ended);
     let answers: Vec<GfxPdu> =
         drawn.answers.iter().map(|answer| decode(&encode_vec(answer.as_ref()).unwrap()).unwrap()).collect();
     let [GfxPdu::FrameAcknowledge(acknowledged)] = &answers[..] else { panic!("{answers:?}") };
