@@ -163,6 +163,16 @@ impl Session {
     /// Connects; asks for credentials where the server wants some, and leaves it to the caller to connect again with
     /// them: no server waits for as long as a person may type. Nothing where the session ended meanwhile.
     async fn open(&mut self, stage: &mut Stage<Surface>) -> Result<Option<Outcome>, RdpError> {
+        if let Some(wake) = self.params.wake.take() {
+            let (host, port) = (self.target.host.clone(), self.target.port);
+            let waking = async {
+                wake.wake(&host, port).await;
+                Ok(())
+            };
+            if alongside(stage, &mut self.window, waking).await?.is_none() {
+                return Ok(None);
+            }
+        }
         let graphics = Graphics::new(self.graphics_options());
         let attempt = Attempt {
             params: &self.params,

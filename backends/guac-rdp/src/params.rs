@@ -3,7 +3,7 @@
 use std::fmt;
 
 use guac_protocol::ClientInfo;
-use guac_session::Params;
+use guac_session::{Params, WakeOnLan};
 use ironrdp_pdu::rdp::client_info::PerformanceFlags;
 use secrecy::SecretString;
 
@@ -194,6 +194,8 @@ pub(crate) struct RdpParams {
     pub(crate) load_balance_info: Option<String>,
     pub(crate) timezone: Option<String>,
     pub(crate) resize: ResizeMethod,
+    /// How to wake the machine, until that is done.
+    pub(crate) wake: Option<WakeOnLan>,
 }
 
 impl RdpParams {
@@ -245,6 +247,7 @@ impl RdpParams {
             performance: performance(params),
             preconnection: preconnection(params),
             load_balance_info: text("load-balance-info"),
+            wake: WakeOnLan::from_params(params),
             timezone: text("timezone").or_else(|| owner.timezone.clone()),
             resize: match params.get("resize-method") {
                 Some("display-update") => ResizeMethod::DisplayUpdate,

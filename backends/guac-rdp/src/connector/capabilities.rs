@@ -94,3 +94,39 @@ pub(super) fn confirm_active(settings: &Settings, desktop_size: (u16, u16)) -> C
         pdu: DemandActive { source_descriptor: "guacd-lite".to_owned(), capability_sets },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::tests::settings;
+    use super::*;
+
+    #[test]
+    fn nothing_is_cached_for_the_server_and_no_order_taken() {
+        let sets = confirm_active(&settings(), (800, 600)).pdu.capability_sets;
+        let glyphs = sets.iter().any(|set| {
+            matches!(set, CapabilitySet::GlyphCache(cache) if cache.glyph_support_level == GlyphSupportLevel::None)
+        });
+        let offscreen =
+            sets.iter().any(|set| matches!(set, CapabilitySet::OffscreenBitmapCache(cache) if !cache.is_supported));
+        let bitmaps = sets.iter().any(|set| {
+            matches!(set, CapabilitySet::BitmapCache(cache) if cache.caches.iter().all(|entry| entry.entries == 0))
+        });
+        assert!(glyphs && offscreen && bitmaps);
+        // Orders are 32 flags, all unset: a codec of them would be the difference.
+        let order = sets.iter().find(|set| matches!(set, CapabilitySet::Order(_))).unwrap();
+        let none = OrderFlags::NEGOTIATE_ORDER_SUPPORT | OrderFlags::ZERO_BOUNDS_DELTAS_SUPPORT;
+        assert_eq!(*order, CapabilitySet::Order(Order::new(none, OrderSupportExFlags::empty(), 0, 0)));
+    }
+
+    #[test]
+    fn surface_commands_are_offered_with_codecs_only() {
+        let has_commands = |settings: &Settings| {
+            let sets = confirm_active(settings, (800, 600)).pdu.capability_sets;
+            sets.iter().any(|set| matches!(set, CapabilitySet::SurfaceCommands(_)))
+        };
+        let mut settings = settings();
+        assert!(!has_commands(&settings));
+        settings.picture.codecs = ironrdp_pdu::rdp::capability_sets::client_codecs_capabilities(&[]).unwrap();
+        assert!(has_commands(&settings));
+    }
+}

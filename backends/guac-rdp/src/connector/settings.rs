@@ -187,3 +187,70 @@ impl Settings {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use ironrdp_pdu::rdp::client_info::OptionalSystemTime;
+
+    use super::*;
+
+    pub(crate) fn settings() -> Settings {
+        Settings {
+            protocols: SecurityProtocol::SSL,
+            load_balance_info: None,
+            session_id: None,
+            username: "ann".to_owned(),
+            domain: None,
+            password: None,
+            password_cookie: None,
+            client_name: "here".to_owned(),
+            client_address: ([127, 0, 0, 1], 1).into(),
+            desktop_size: (800, 600),
+            scale_percent: 100,
+            keyboard_type: 4,
+            keyboard_subtype: 0,
+            keyboard_layout: 0x409,
+            picture: PictureSettings {
+                color_depth: 32,
+                codecs: BitmapCodecs::default(),
+                pipeline: false,
+                max_update_bytes: 1 << 20,
+            },
+            initial_program: String::new(),
+            performance: PerformanceFlags::empty(),
+            timezone: TimezoneInfo {
+                bias: 0,
+                standard_name: String::new(),
+                standard_date: OptionalSystemTime(None),
+                standard_bias: 0,
+                daylight_name: String::new(),
+                daylight_date: OptionalSystemTime(None),
+                daylight_bias: 0,
+            },
+            audio: true,
+            audio_input: false,
+            console_audio: false,
+        }
+    }
+
+    #[test]
+    fn the_console_and_its_sound_are_asked_for() {
+        let mut settings = settings();
+        let none = settings.gcc_blocks(SecurityProtocol::SSL, std::iter::empty());
+        assert_eq!(none.cluster, None);
+        settings.session_id = Some(0);
+        settings.console_audio = true;
+        let cluster = settings.gcc_blocks(SecurityProtocol::SSL, std::iter::empty()).cluster.unwrap();
+        assert_eq!(cluster.redirected_session_id, 0);
+        assert!(cluster.flags.contains(RedirectionFlags::REDIRECTED_SESSION_FIELD_VALID));
+        assert!(settings.client_info().client_info.flags.contains(ClientInfoFlags::REMOTE_CONSOLE_AUDIO));
+    }
+
+    #[test]
+    fn nobody_is_logged_in_without_a_password() {
+        let mut settings = settings();
+        assert!(!settings.client_info().client_info.flags.contains(ClientInfoFlags::AUTOLOGON));
+        settings.password = Some("secret".into());
+        assert!(settings.client_info().client_info.flags.contains(ClientInfoFlags::AUTOLOGON));
+    }
+}
