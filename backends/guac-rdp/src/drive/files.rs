@@ -136,9 +136,7 @@ impl Disk {
             return Err(NtStatus::OBJECT_PATH_NOT_FOUND);
         }
         match request.create_disposition {
-            CreateDisposition::FILE_OPEN | CreateDisposition::FILE_OVERWRITE => {
-                Err(NtStatus::from(info::OBJECT_NAME_NOT_FOUND))
-            }
+            CreateDisposition::FILE_OPEN | CreateDisposition::FILE_OVERWRITE => Err(NtStatus::NO_SUCH_FILE),
             CreateDisposition::FILE_CREATE
             | CreateDisposition::FILE_OPEN_IF
             | CreateDisposition::FILE_OVERWRITE_IF

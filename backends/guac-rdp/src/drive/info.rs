@@ -30,7 +30,6 @@ const DEVICE_DISK: u32 = 7;
 const SECTOR_BYTES: u32 = 512;
 
 // MS-ERREF 2.3.1, as far as the library has no names for them.
-pub(super) const OBJECT_NAME_NOT_FOUND: u32 = 0xC000_0034;
 pub(super) const TOO_MANY_OPENED_FILES: u32 = 0xC000_011F;
 
 /// Times in Windows' count, sizes in bytes.
@@ -211,7 +210,8 @@ pub(super) fn volume(
 pub(super) fn status(error: &io::Error) -> NtStatus {
     use io::ErrorKind;
     match error.kind() {
-        ErrorKind::NotFound => NtStatus::from(OBJECT_NAME_NOT_FOUND),
+        // Not `OBJECT_NAME_NOT_FOUND`, as Windows says: xrdp takes that for a broken disk. guacd says this, too.
+        ErrorKind::NotFound => NtStatus::NO_SUCH_FILE,
         ErrorKind::PermissionDenied => NtStatus::ACCESS_DENIED,
         ErrorKind::AlreadyExists => NtStatus::OBJECT_NAME_COLLISION,
         ErrorKind::NotADirectory => NtStatus::OBJECT_PATH_NOT_FOUND,

@@ -5,6 +5,7 @@
 //! server ── IRP ─► Requests ─► Worker (a batch at a time, off the session's task) ─► answers ─► server
 //! owner  ── get, put, file ─► filesystem (a task per transfer) ─► the same directory
 //! server writes to Download ─► Worker ─► Arrivals ─► a transfer ─► owner, then removed
+//! server prints ─► Printer ─► a job with a process of its own ─► owner
 //! ```
 //!
 //! Nobody is trusted with paths: they are taken apart and put together again by [`path`], and opened below the
@@ -19,6 +20,7 @@ mod filesystem;
 mod info;
 mod path;
 mod pattern;
+mod printer;
 mod reply;
 mod requests;
 #[cfg(test)]
@@ -49,6 +51,7 @@ use crate::drive::files::Disk;
 use crate::drive::filesystem::Rules;
 use crate::drive::info::Version;
 use crate::drive::path::DrivePath;
+use crate::drive::printer::{Printer, Programs};
 use crate::drive::requests::{DRIVE_ID, Requests};
 use crate::drive::worker::{Batch, Opened, Work, Worker};
 use crate::link::Link;
@@ -86,12 +89,15 @@ pub(crate) struct DriveOptions {
     pub(crate) computer_name: String,
     /// The drive; none without `enable-drive`.
     pub(crate) folder: Option<SharedFolder>,
+    /// `printer-name`; none without `enable-printing` (RDP-009).
+    pub(crate) printer: Option<String>,
 }
 
 /// The channel of redirected devices.
 pub(crate) struct Drive {
     computer_name: String,
     share: Option<Share>,
+    printer: Option<Printer>,
 }
 
 impl Drive {
@@ -101,12 +107,16 @@ impl Drive {
     /// # Cancel safety
     /// If the future is dropped the directory may have been made.
     pub(crate) async fn open(options: DriveOptions) -> Option<Self> {
-        let DriveOptions { computer_name, folder } = options;
+        let DriveOptions { computer_name, folder, printer } = options;
         let share = match folder {
             Some(folder) => Share::open(folder).await,
             None => None,
         };
-        share.is_some().then_some(Self { computer_name, share })
+        let printer = match printer {
+            Some(name) => find_printer(name).await,
+            None => None,
+        };
+        (share.is_some() || printer.is_some()).then_some(Self { computer_name, share, printer })
     }
 }
 
@@ -116,6 +126,10 @@ impl Channel for Drive {
         if let Some(share) = &mut self.share {
             share.worker.restart();
             rdpdr = rdpdr.with_drives(Some(vec![(DRIVE_ID, share.name.clone())]));
+        }
+        if let Some(printer) = &mut self.printer {
+            printer.restart();
+            rdpdr = rdpdr.with_redirected_printer(printer.device());
         }
         fixed.insert(rdpdr);
     }
@@ -137,8 +151,14 @@ impl Channel for Drive {
         let Some(backend) = link.static_channel::<Rdpdr>().and_then(Rdpdr::downcast_backend_mut::<Requests>) else {
             return Ok(());
         };
-        let Requests { drive, restarted, .. } = std::mem::take(backend);
+        let Requests { drive, printer: prints, restarted } = std::mem::take(backend);
         let mut replies = Vec::new();
+        if let Some(printer) = &mut self.printer {
+            if restarted {
+                printer.restart();
+            }
+            replies.extend(printer.turn(prints, stage));
+        }
         if let Some(share) = &mut self.share {
             replies.extend(share.turn(drive, restarted, room));
             share.show(stage);
@@ -149,12 +169,26 @@ impl Channel for Drive {
 
     fn wake(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            match &mut self.share {
-                Some(share) => share.wake().await,
-                None => std::future::pending().await,
+            let Self { share, printer, .. } = self;
+            match (share, printer) {
+                (Some(share), Some(printer)) => tokio::select! {
+                    () = share.wake() => {}
+                    () = printer.wake() => {}
+                },
+                (Some(share), None) => share.wake().await,
+                (None, Some(printer)) => printer.wake().await,
+                (None, None) => std::future::pending().await,
             }
         })
     }
+}
+
+async fn find_printer(name: String) -> Option<Printer> {
+    let programs = tokio::task::spawn_blocking(Programs::find).await.ok()?;
+    if programs.is_none() {
+        tracing::warn!("No printer: Ghostscript (gs) or prlimit is not installed");
+    }
+    Some(Printer::new(name, programs?))
 }
 
 /// What became of a file for the owner.

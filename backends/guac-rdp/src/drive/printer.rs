@@ -2,12 +2,13 @@
 //!
 //! Ghostscript makes the one of the other, in a process of its own for each job: nothing that a server sends is read by
 //! code in C within this process, and printing is off unless a connection asks for it. The process runs in Ghostscript's
-//! safe mode, with an empty environment, in its own process group, with limits on processor time, memory, files and
-//! their sizes, and is killed when the job or the session ends. Where Ghostscript or `prlimit`, which sets the limits,
+//! safe mode, which keeps it to its own resources and to a temporary directory that is its alone; with no environment
+//! besides, in its own process group, with limits on processor time, memory, files and their sizes. It is killed when
+//! the job or the session ends. Where Ghostscript or `prlimit`, which sets the limits,
 //! is missing, there is no printer.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use bytes::Bytes;
@@ -57,16 +58,8 @@ const EVENTS: usize = 32;
 const LIMITS: [&str; 5] = ["--cpu=120", "--as=536870912", "--fsize=536870912", "--nofile=64", "--core=0"];
 
 /// No stray output of the document's program may get into the PDF.
-const GHOSTSCRIPT_ARGUMENTS: [&str; 8] = [
-    "-q",
-    "-dSAFER",
-    "-dBATCH",
-    "-dNOPAUSE",
-    "-sDEVICE=pdfwrite",
-    "-sstdout=%stderr",
-    "-sOutputFile=-",
-    "-",
-];
+const GHOSTSCRIPT_ARGUMENTS: [&str; 8] =
+    ["-q", "-dSAFER", "-dBATCH", "-dNOPAUSE", "-sDEVICE=pdfwrite", "-sstdout=%stderr", "-sOutputFile=-", "-"];
 
 /// The programs that a printer needs.
 #[derive(Debug, Clone)]
@@ -79,14 +72,16 @@ impl Programs {
     /// Looks for them as a shell does. Waits for the disk.
     pub(super) fn find() -> Option<Self> {
         let path = std::env::var_os("PATH")?;
-        let find = |name: &str| std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file());
+        let find =
+            |name: &str| std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file());
         Some(Self { ghostscript: find("gs")?, prlimit: find("prlimit")? })
     }
 
-    fn start(&self) -> std::io::Result<Child> {
+    /// Starts Ghostscript. Even its safe mode may read and write all of the temporary directory.
+    fn start(&self, temporary: &Path) -> std::io::Result<Child> {
         let mut command = Command::new(&self.prlimit);
         command.args(LIMITS).arg("--").arg(&self.ghostscript).args(GHOSTSCRIPT_ARGUMENTS);
-        command.env_clear().current_dir("/").process_group(0).kill_on_drop(true);
+        command.env_clear().env("TMPDIR", temporary).current_dir("/").process_group(0).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         command.spawn()
     }
@@ -247,11 +242,7 @@ impl Printer {
         self.jobs.insert(self.last_id, steps);
         let job = Job { steps: receiver, events: self.sender.clone(), epoch: self.epoch };
         let programs = self.programs.clone();
-        self.tasks.spawn(async move {
-            if let Err(error) = job.run(&programs).await {
-                tracing::warn!(%error, "Print job ended early");
-            }
-        });
+        self.tasks.spawn(job.serve(programs));
         Some(self.last_id)
     }
 }
@@ -287,7 +278,16 @@ struct Job {
 }
 
 impl Job {
-    async fn run(mut self, programs: &Programs) -> Result<(), JobError> {
+    /// Does it, and refuses what still comes of one that failed.
+    async fn serve(mut self, programs: Programs) {
+        let Err(error) = self.run(&programs).await else { return };
+        tracing::warn!(%error, "Print job ended early");
+        while let Some(Step::Write(data, request)) = self.steps.recv().await {
+            self.wrote(request, data.len(), NtStatus::UNSUCCESSFUL).await;
+        }
+    }
+
+    async fn run(&mut self, programs: &Programs) -> Result<(), JobError> {
         let (head, more) = self.head().await?;
         if head.is_empty() {
             return Ok(());
@@ -296,7 +296,10 @@ impl Job {
         let name = file_name(&head);
         self.events.send(PrintEvent::Begin { name, answer }).await.map_err(|_| JobError::Gone)?;
         let mut download = download.await.map_err(|_| JobError::Gone)?;
-        let mut child = programs.start()?;
+        // Removed behind the process, as it is dropped after it.
+        let temporary = tokio::task::spawn_blocking(|| tempfile::Builder::new().prefix("guacd-lite-print-").tempdir());
+        let temporary = temporary.await.map_err(|_| JobError::Gone)??;
+        let mut child = programs.start(temporary.path())?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(JobError::Conversion);
         };
@@ -326,21 +329,23 @@ impl Job {
     }
 
     /// Gives Ghostscript the document. What it does not take any more is refused.
-    async fn feed(mut self, mut stdin: ChildStdin, head: Vec<u8>, more: bool) -> Result<(), JobError> {
+    async fn feed(&mut self, mut stdin: ChildStdin, head: Vec<u8>, more: bool) -> Result<(), JobError> {
         let mut taken = stdin.write_all(&head).await.is_ok();
         drop(head);
-        while more {
+        if !more {
+            return Ok(());
+        }
+        loop {
             match self.steps.recv().await {
                 Some(Step::Write(data, request)) => {
                     taken = taken && stdin.write_all(&data).await.is_ok();
                     let status = if taken { NtStatus::SUCCESS } else { NtStatus::UNSUCCESSFUL };
                     self.wrote(request, data.len(), status).await;
                 }
-                Some(Step::Close) => break,
+                Some(Step::Close) => return Ok(()),
                 None => return Err(JobError::Dropped),
             }
         }
-        Ok(())
     }
 
     async fn wrote(&self, request: DeviceIoRequest, len_bytes: usize, status: NtStatus) {

@@ -34,6 +34,7 @@ pub(super) struct Pair {
     pub(super) server: RdpdrServer,
     pub(super) client: Rdpdr,
     pub(super) share: Share,
+    pub(super) printer: Option<Printer>,
     pub(super) host: tempfile::TempDir,
 }
 
@@ -69,7 +70,7 @@ impl Pair {
         let drives = Some(vec![(DRIVE_ID, share.name.clone())]);
         let mut client = Rdpdr::new(Box::new(Requests::default()), "client".to_owned()).with_drives(drives);
         introduced(&mut server, &mut client);
-        let mut pair = Self { server, client, share, host };
+        let mut pair = Self { server, client, share, printer: None, host };
         // The introduction is a beginning.
         assert!(pair.settle().await.is_empty());
         pair

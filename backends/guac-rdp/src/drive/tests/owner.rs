@@ -8,6 +8,10 @@ use std::sync::Mutex;
 use guac_display::Size;
 use guac_protocol::{ClientInfo, Decoder, Status};
 use guac_session::{Backend, Hub, Params, SessionEnd, Start, UserReceiver, UserSender};
+use ironrdp_rdpdr::pdu::efs::{
+    DeviceCloseRequest, DeviceCreateRequest, DeviceIoRequest, DeviceWriteRequest, FileAttributes, MajorFunction,
+    MinorFunction, PrinterIoRequest, SharedAccess,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::*;
@@ -23,10 +27,15 @@ enum Deed {
     Write(&'static str, Vec<u8>),
     /// Renames one.
     Move(&'static str, &'static str),
+    /// Prints a document, and ends it if that is wanted. The session goes on meanwhile.
+    Print(Vec<Vec<u8>>, bool),
 }
 
 /// A session whose machine is a [`Pair`].
-struct Machine(Mutex<Option<(Pair, mpsc::Receiver<(Deed, oneshot::Sender<()>)>)>>);
+struct Machine(Mutex<Option<(Pair, mpsc::Receiver<Order>)>>);
+
+/// A deed, and who waits for it to be done.
+type Order = (Deed, oneshot::Sender<()>);
 
 impl Backend for Machine {
     fn protocol(&self) -> &'static str {
@@ -50,12 +59,16 @@ impl Backend for Machine {
                         event => drop(pair.share.handle(event)),
                     },
                     () = pair.share.wake() => {}
+                    () = async { pair.printer.as_mut().unwrap().wake().await }, if pair.printer.is_some() => {}
                     Some((deed, done)) = deeds.recv() => {
-                        pair.does(deed).await;
+                        pair.does(deed, &mut stage).await;
                         let _ = done.send(());
                     }
                 }
                 pair.share.turn(Vec::new(), false, true);
+                if let Some(printer) = &mut pair.printer {
+                    printer.turn(Vec::new(), &mut stage);
+                }
                 pair.share.offer(&mut stage);
             }
         })
@@ -63,7 +76,7 @@ impl Backend for Machine {
 }
 
 impl Pair {
-    async fn does(&mut self, deed: Deed) {
+    async fn does(&mut self, deed: Deed, stage: &mut Stage<Surface>) {
         match deed {
             Deed::Write(path, content) => {
                 let file = self.create(path).await;
@@ -77,6 +90,46 @@ impl Pair {
                 assert_eq!(self.rename(file, to, false).await, NtStatus::SUCCESS);
                 self.close(file).await.unwrap();
             }
+            Deed::Print(parts, ends) => self.prints(parts, ends, stage).await,
+        }
+    }
+
+    async fn prints(&mut self, parts: Vec<Vec<u8>>, ends: bool, stage: &mut Stage<Surface>) {
+        let printer = self.printer.as_mut().unwrap();
+        let io = |file_id, major_function| DeviceIoRequest {
+            device_id: requests::PRINTER_ID,
+            file_id,
+            completion_id: 0,
+            major_function,
+            minor_function: MinorFunction::from(0),
+        };
+        let create = PrinterIoRequest::Create(DeviceCreateRequest {
+            device_io_request: io(0, MajorFunction::Create),
+            desired_access: WRITE,
+            allocation_size: 0,
+            file_attributes: FileAttributes::empty(),
+            shared_access: SharedAccess::empty(),
+            create_disposition: CreateDisposition::FILE_OPEN,
+            create_options: CreateOptions::empty(),
+            path: String::new(),
+        });
+        let created = printer.turn(vec![create], stage).remove(0);
+        let RdpdrPdu::DeviceCreateResponse(created) = created else { panic!() };
+        success(&created.device_io_reply).unwrap();
+        for part in parts {
+            let device_io_request = io(created.file_id, MajorFunction::Write);
+            let write = DeviceWriteRequest { device_io_request, offset: 0, write_data: part };
+            let mut replies = printer.turn(vec![PrinterIoRequest::Write(write)], stage);
+            while replies.is_empty() {
+                tokio::select! {
+                    () = printer.wake() => replies = printer.turn(Vec::new(), stage),
+                    _ = stage.next() => {}
+                }
+            }
+        }
+        if ends {
+            let close = DeviceCloseRequest { device_io_request: io(created.file_id, MajorFunction::Close) };
+            assert_eq!(printer.turn(vec![PrinterIoRequest::Close(close)], stage).len(), 1);
         }
     }
 }
@@ -87,7 +140,7 @@ struct Person {
     receiver: UserReceiver,
     sender: UserSender,
     decoder: Decoder,
-    deeds: mpsc::Sender<(Deed, oneshot::Sender<()>)>,
+    deeds: mpsc::Sender<Order>,
     drive: PathBuf,
     filesystem: Option<(String, String)>,
     /// Streams that were opened and are not begun: stream, type, name.
@@ -102,6 +155,22 @@ impl Person {
     async fn open(change: impl FnOnce(&mut Share)) -> Self {
         let mut pair = Pair::new().await;
         change(&mut pair.share);
+        Self::with(pair).await
+    }
+
+    /// One whose server has a printer; none if this machine cannot have one.
+    async fn with_printer() -> Option<Self> {
+        let Some(programs) = Programs::find() else {
+            eprintln!("SKIPPED: Ghostscript is not installed");
+            assert!(std::env::var_os("CI").is_none(), "Ghostscript is missing");
+            return None;
+        };
+        let mut pair = Pair::new().await;
+        pair.printer = Some(Printer::new("Printer".to_owned(), programs));
+        Some(Self::with(pair).await)
+    }
+
+    async fn with(pair: Pair) -> Self {
         let drive = pair.path("");
         let (deeds, done) = mpsc::channel(1);
         let hub = Hub::new(vec![Box::new(Machine(Mutex::new(Some((pair, done)))))], 1);
@@ -436,6 +505,56 @@ async fn transfers_end_with_the_session() {
     owner.offered().await.unwrap();
     owner.say(&["put", &owner.object(), "7", FILE, "/half"]).await;
     assert_eq!(owner.answer().await, 0);
+    let Person { hub, receiver, sender, .. } = owner;
+    drop((receiver, sender));
+    let ended = async {
+        while hub.task_count() > 0 || tokio::runtime::Handle::current().metrics().num_alive_tasks() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ended).await.expect("no task is left");
+}
+
+#[tokio::test]
+async fn what_the_server_prints_the_owner_gets_as_pdf() {
+    let Some(mut owner) = Person::with_printer().await else { return };
+    let page = "/Helvetica findfont 24 scalefont setfont 72 72 moveto (Hello) show showpage\n";
+    let mut document = vec![b"%!PS-Adobe-3.0\n%%Title: (Report 7)\n%%EndComments\n".to_vec()];
+    document.extend(std::iter::repeat_n(page.as_bytes().to_vec(), 100));
+    owner.server(Deed::Print(document, true)).await;
+    let (stream, mimetype, name) = owner.offered().await.unwrap();
+    assert_eq!((mimetype.as_str(), name.as_str()), ("application/pdf", "Report 7.pdf"));
+    let pdf = owner.take(&stream).await;
+    assert!(pdf.starts_with(b"%PDF-"));
+    assert!(pdf.ends_with(b"%%EOF\n"), "{}", String::from_utf8_lossy(&pdf));
+    let pages = String::from_utf8_lossy(&pdf).matches("/Type/Page/").count();
+    assert_eq!(pages, 100);
+}
+
+#[tokio::test]
+async fn a_document_cannot_read_files_of_the_host() {
+    let Some(mut owner) = Person::with_printer().await else { return };
+    let secret = owner.drive.parent().unwrap().join("secret");
+    let document = format!(
+        "%!PS\n/Helvetica findfont 24 scalefont setfont 72 72 moveto ({}) (r) file 100 string readstring pop show showpage",
+        secret.display()
+    );
+    owner.server(Deed::Print(vec![document.into_bytes()], true)).await;
+    let (stream, _, name) = owner.offered().await.unwrap();
+    assert_eq!(name, "guacamole-print.pdf");
+    fs::write(owner.drive.join("pdf"), owner.take(&stream).await).unwrap();
+    let mut reader = std::process::Command::new("gs");
+    reader.args(["-q", "-dBATCH", "-dNOPAUSE", "-sDEVICE=txtwrite", "-sOutputFile=-"]).arg(owner.drive.join("pdf"));
+    let text = String::from_utf8(reader.output().unwrap().stdout).unwrap();
+    assert!(!text.contains("secret"), "{text}");
+}
+
+#[tokio::test]
+async fn a_job_that_is_not_ended_ends_with_the_session() {
+    let Some(mut owner) = Person::with_printer().await else { return };
+    owner.server(Deed::Print(vec![vec![b' '; 4096], b"{} loop ".to_vec()], false)).await;
+    let (stream, _, _) = owner.offered().await.unwrap();
+    owner.say(&["ack", &stream, "OK", "0"]).await;
     let Person { hub, receiver, sender, .. } = owner;
     drop((receiver, sender));
     let ended = async {

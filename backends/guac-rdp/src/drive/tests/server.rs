@@ -15,7 +15,7 @@ use super::*;
 const NO_NAME: NtStatus = NtStatus::OBJECT_NAME_INVALID;
 
 fn missing() -> NtStatus {
-    NtStatus::from(info::OBJECT_NAME_NOT_FOUND)
+    NtStatus::NO_SUCH_FILE
 }
 
 #[tokio::test]
