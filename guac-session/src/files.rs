@@ -88,7 +88,13 @@ impl UserFiles {
     /// A stream that the machine begins; the caller sends its opening.
     pub(crate) fn push(&mut self, source: DownloadEnd) -> Option<StreamIndex> {
         let stream = self.indices.allocate()?;
-        let outgoing = Outgoing { stream: OutgoingStream::new(stream), source, rest: Bytes::new(), finished: false, delivered: None };
+        let outgoing = Outgoing {
+            stream: OutgoingStream::new(stream),
+            source,
+            rest: Bytes::new(),
+            finished: false,
+            delivered: None,
+        };
         self.downloads.insert(stream, outgoing);
         Some(stream)
     }
