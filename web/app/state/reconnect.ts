@@ -3,6 +3,9 @@ import { type GuacamoleError, isRetryable, retryDelayMs } from "../../core";
 /** After this long of failing nobody waits any more; the user decides. */
 export const GIVE_UP_AFTER_MS = 5 * 60_000;
 
+/** A certificate that nobody vouches for, in the gateway's words: its code is that of many a fault that passes. */
+const NOT_TRUSTED = /\bcertificate (?:has changed|is not trusted|is none of)\b/;
+
 /** When to try again by itself after a session was lost. One plan per run of failures. */
 export class ReconnectPlan {
   #attempt = 0;
@@ -20,7 +23,7 @@ export class ReconnectPlan {
    * minutes of failing are enough.
    */
   next(error: GuacamoleError, nowMs: number): number | null {
-    if (!isRetryable(error)) return null;
+    if (!isRetryable(error) || NOT_TRUSTED.test(error.message)) return null;
     this.#firstFailureMs ??= nowMs;
     if (nowMs - this.#firstFailureMs >= GIVE_UP_AFTER_MS) return null;
     const delay = retryDelayMs(this.#attempt, error.code, this.random);

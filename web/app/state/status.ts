@@ -39,6 +39,12 @@ const TABLE: Readonly<Record<string, Entry>> = {
   "031D": { action: "home", label: "action.endOne", own: ["F"] },
 };
 
+/** What the gateway says of a machine's certificate, and what to tell of it. */
+const CERTIFICATES: readonly [RegExp, "changed" | "untrusted"][] = [
+  [/\bcertificate (?:has changed|is none of)\b/, "changed"],
+  [/\bcertificate is not trusted\b/, "untrusted"],
+];
+
 /** A code nobody knows is explained like this one, with its number. */
 const UNKNOWN = "0200";
 
@@ -72,6 +78,14 @@ export function explain(code: number, stage: Stage, machine: string, message = "
   const digits = digitsOf(code);
   if (isHostKeyChange(code, stage, message)) {
     const [title, sentence] = [t("status.hostKey.title"), t("status.hostKey.text", { machine })];
+    return { digits, title, sentence, action: "home", actionLabel: t("action.home"), quote: message };
+  }
+  const certificate = stage === "M" && CERTIFICATES.find(([words]) => words.test(message));
+  if (certificate) {
+    const [title, sentence] = [
+      t(`status.certificate.${certificate[1]}.title`),
+      t(`status.certificate.${certificate[1]}.text`, { machine }),
+    ];
     return { digits, title, sentence, action: "home", actionLabel: t("action.home"), quote: message };
   }
   const known = Object.hasOwn(TABLE, digits);

@@ -29,6 +29,13 @@ describe("reconnecting", () => {
     expect(plan.next(lost, 1000 + GIVE_UP_AFTER_MS)).toBeNull();
   });
 
+  it("never knocks again at a machine whose certificate is refused", () => {
+    for (const words of ["has changed since", "is not trusted: expired", "is none of the configured ones"]) {
+      const refused = new GuacamoleError(Status.UPSTREAM_ERROR, `the server's certificate ${words}`, "server");
+      expect(new ReconnectPlan(middle).next(refused, 0)).toBeNull();
+    }
+  });
+
   it("starts anew after a success", () => {
     const plan = new ReconnectPlan(middle);
     plan.next(lost, 0);

@@ -48,6 +48,17 @@ describe("explaining a status", () => {
     }
   });
 
+  it.each([
+    ["the server's certificate has changed since the first connection", "Not the machine it was"],
+    ["the server's certificate is none of the configured ones: its fingerprint is ab", "Not the machine it was"],
+    ["the server's certificate is not trusted: self-signed", "Not known to be that machine"],
+  ])("tells that %s", (message, title) => {
+    const told = explain(Status.UPSTREAM_ERROR, "M", "dc-2", `no trusted TLS connection: ${message}`);
+    expect(told).toMatchObject({ title, action: "home", quote: `no trusted TLS connection: ${message}` });
+    expect(told.sentence).toContain("dc-2");
+    expect(explain(Status.UPSTREAM_ERROR, "G", "dc-2", message).title).toBe("Machine broke off");
+  });
+
   it("tells a changed host key from a wrong password by the gateway's words", () => {
     const changed = "the machine's host key (SHA256:abc) is not the one known for it";
     expect(explain(Status.CLIENT_UNAUTHORIZED, "M", "web-1", changed)).toMatchObject({ action: "home", quote: changed });

@@ -51,7 +51,7 @@ export class Daemon {
   /**
    * `guacd-lite connection add`.
    * @param {string} name
-   * @param {"ssh" | "vnc"} protocol
+   * @param {"rdp" | "ssh" | "vnc"} protocol
    * @param {Record<string, string | number>} parameters
    * @param {{ group?: string, grant?: string }} options
    * @returns {Promise<string>} Its identifier.

@@ -11,35 +11,38 @@ import { until } from "./until.mjs";
 /** VNC passwords have eight characters. */
 const PASSWORD = "e2e-desk";
 
-/** A real TigerVNC with a desktop on it. */
-export class Desktop {
-  port = 0;
-  password = PASSWORD;
+/** The screen of an X server, a window manager, and programs on it. */
+export class Screen {
   /** @type {import("node:child_process").ChildProcess[]} */
   #children = [];
   #display = "";
 
-  /** @param {string} dir */
-  constructor(dir) {
-    this.dir = join(dir, "desktop");
+  /**
+   * @param {string} dir
+   * @param {string} name
+   */
+  constructor(dir, name) {
+    this.dir = join(dir, name);
     mkdirSync(this.dir, { recursive: true });
   }
 
-  /** Starts the X server and, on it, a window manager and a background of two colours. */
-  async start() {
-    const passwordFile = join(this.dir, "password");
-    writeFileSync(passwordFile, await run(need("vncpasswd"), ["-f"], { input: `${PASSWORD}\n` }), { mode: 0o600 });
-    this.port = await freePort();
-    const args = ["-displayfd", "1", "-rfbport", String(this.port), "-localhost", "-interface", "127.0.0.1"];
-    args.push("-SecurityTypes", "VncAuth", "-rfbauth", passwordFile, "-geometry", "1024x700", "-depth", "24");
-    args.push("-nolisten", "tcp", "-desktop", "tests", "-AlwaysShared", "-BlacklistThreshold", "1000");
-    const server = start(need("Xvnc"), args, { log: join(this.dir, "log"), stdout: "pipe" });
-    this.#children.push(server);
-    const lines = createInterface({ input: /** @type {import("node:stream").Readable} */ (server.stdout) });
+  /**
+   * Starts an X server that says its number on its standard output.
+   * @param {string} server
+   * @param {readonly string[]} args
+   * @param {NodeJS.ProcessEnv} env
+   */
+  async startServer(server, args, env = process.env) {
+    const child = this.keep(start(server, args, { env, log: join(this.dir, "log"), stdout: "pipe" }));
+    const lines = createInterface({ input: /** @type {import("node:stream").Readable} */ (child.stdout) });
     this.#display = await new Promise((resolve, reject) => {
       lines.once("line", (number) => resolve(`:${number}`));
-      server.once("exit", () => reject(new Error(`Xvnc does not start, see ${this.dir}/log`)));
+      child.once("exit", () => reject(new Error(`${server} does not start, see ${this.dir}/log`)));
     });
+  }
+
+  /** A window manager and a background of two colours. */
+  async furnish() {
     this.program("openbox");
     // It loses windows that come while it starts.
     await until("the window manager runs", async () =>
@@ -48,9 +51,19 @@ export class Desktop {
     await this.run("xsetroot", ["-mod", "8", "8", "-fg", "#2f4f6f", "-bg", "#1d2b3a"]);
   }
 
-  /** Parameters of a connection to it. */
-  get parameters() {
-    return { hostname: "127.0.0.1", port: this.port, password: PASSWORD };
+  /** Name of the display, as programs know it. */
+  get display() {
+    return this.#display;
+  }
+
+  /**
+   * Ends a process with the screen.
+   * @template {import("node:child_process").ChildProcess} T
+   * @param {T} child
+   */
+  keep(child) {
+    this.#children.push(child);
+    return child;
   }
 
   /** A photograph in a window: colours that lossy codecs change. */
@@ -62,13 +75,14 @@ export class Desktop {
   }
 
   /**
-   * A terminal with a name that runs a shell command.
+   * A terminal with a name that runs a shell command. What is marked and pasted there is the clipboard's.
    * @param {string} name
    * @param {string} geometry
    * @param {string} command
    */
   async showTerminal(name, geometry, command) {
     const look = ["-fa", "DejaVu Sans Mono", "-fs", "11", "-bg", "#10141a", "-fg", "#d6dee8"];
+    look.push("-xrm", "*selectToClipboard: true");
     this.program("xterm", [...look, "-title", name, "-geometry", geometry, "-e", "sh", "-c", command]);
     await this.window(name);
   }
@@ -138,7 +152,7 @@ export class Desktop {
    * @param {readonly string[]} args
    */
   program(program, args = []) {
-    this.#children.push(start(need(program), args, { env: this.#env, log: join(this.dir, "log") }));
+    return this.keep(start(need(program), args, { env: this.#env, log: join(this.dir, "log") }));
   }
 
   /** Ends everything, the server last. */
@@ -149,5 +163,33 @@ export class Desktop {
 
   get #env() {
     return { ...process.env, DISPLAY: this.#display, HOME: this.dir, LANG: "C.UTF-8" };
+  }
+}
+
+/** A real TigerVNC with a desktop on it. */
+export class Desktop extends Screen {
+  port = 0;
+  password = PASSWORD;
+
+  /** @param {string} dir */
+  constructor(dir) {
+    super(dir, "desktop");
+  }
+
+  /** Starts the X server and what is on it. */
+  async start() {
+    const passwordFile = join(this.dir, "password");
+    writeFileSync(passwordFile, await run(need("vncpasswd"), ["-f"], { input: `${PASSWORD}\n` }), { mode: 0o600 });
+    this.port = await freePort();
+    const args = ["-displayfd", "1", "-rfbport", String(this.port), "-localhost", "-interface", "127.0.0.1"];
+    args.push("-SecurityTypes", "VncAuth", "-rfbauth", passwordFile, "-geometry", "1024x700", "-depth", "24");
+    args.push("-nolisten", "tcp", "-desktop", "tests", "-AlwaysShared", "-BlacklistThreshold", "1000");
+    await this.startServer(need("Xvnc"), args);
+    await this.furnish();
+  }
+
+  /** Parameters of a connection to it. */
+  get parameters() {
+    return { hostname: "127.0.0.1", port: this.port, password: PASSWORD };
   }
 }

@@ -8,11 +8,22 @@ const MORE_PLACES = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/lib/opens
 const ALIASES = {
   chromium: [process.env.CHROMIUM, "chromium", "chromium-browser", "google-chrome"],
   display: ["display-im6.q16", "display"],
+  // The wrapper of the same name does not start servers for everyone.
+  Xorg: ["/usr/lib/xorg/Xorg"],
+  xorgxrdp: ["/etc/X11/xrdp/xorg.conf"],
+  fusermount: ["fusermount", "fusermount3"],
   convert: ["convert-im6.q16", "convert"],
 };
 
 /** What a real desktop needs. */
 export const DESKTOP = ["Xvnc", "vncpasswd", "openbox", "xterm", "xsetroot", "xdotool", "xwd", "xwininfo", "xprop", "display", "convert"];
+/** What a real xrdp needs with a desktop of its own behind. */
+export const XRDP = [
+  ...DESKTOP.filter((program) => !["Xvnc", "vncpasswd"].includes(program)),
+  ...["xrdp", "xrdp-chansrv", "openssl", "fusermount", "Xorg", "xorgxrdp"],
+];
+/** What FreeRDP's shadow server needs. */
+export const SHADOW = [...DESKTOP, "freerdp-shadow-cli", "winpr-hash"];
 /** What a real SSH server needs. */
 export const SSH = ["sshd", "ssh-keygen"];
 /** What a real SSH server needs that has files, too. */

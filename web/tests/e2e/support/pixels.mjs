@@ -101,6 +101,23 @@ export function difference(a, b) {
 }
 
 /**
+ * How much alike two pictures of one size are, in dB of signal over noise: 39 and more look the same, none differ when
+ * it is infinite.
+ * @param {Pixels} a
+ * @param {Pixels} b
+ */
+export function likeness(a, b) {
+  if (a.width !== b.width || a.height !== b.height) return 0;
+  let squares = 0;
+  for (let i = 0; i < a.pixels.length; i++) {
+    for (const shift of [0, 8, 16]) {
+      squares += (((a.pixels[i] >> shift) & 0xff) - ((b.pixels[i] >> shift) & 0xff)) ** 2;
+    }
+  }
+  return 10 * Math.log10(255 ** 2 / (squares / (3 * a.pixels.length)));
+}
+
+/**
  * How many different colours a picture has.
  * @param {Pixels} picture
  */
