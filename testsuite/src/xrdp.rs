@@ -118,7 +118,14 @@ impl Xrdp {
     #[must_use]
     pub fn params(&self, more: &[(&str, &str)]) -> Vec<(String, String)> {
         let port = self.port.to_string();
-        let own = [("hostname", "127.0.0.1"), ("port", port.as_str()), ("ignore-cert", "true")];
+        // Without a password xrdp shows its own dialogue first, whatever the desktop wants.
+        let own = [
+            ("hostname", "127.0.0.1"),
+            ("port", port.as_str()),
+            ("ignore-cert", "true"),
+            ("username", "tester"),
+            ("password", "none"),
+        ];
         own.iter().chain(more).map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 

@@ -28,7 +28,7 @@ impl Gfx {
     /// # Errors
     /// The client is gone or says something else.
     pub fn open(peer: &mut Peer) -> io::Result<Option<Self>> {
-        let Some(channel) = peer.open_dynamic("Microsoft::Windows::RDP::Graphics")? else { return Ok(None) };
+        let Some(channel) = peer.open_dynamic(ironrdp_egfx::CHANNEL_NAME)? else { return Ok(None) };
         let advertised = peer.expect_dynamic(channel, |data| {
             matches!(GfxPdu::decode(&mut ReadCursor::new(data)), Ok(GfxPdu::CapabilitiesAdvertise(_)))
                 .then(|| data.to_vec())

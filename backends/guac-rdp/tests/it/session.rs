@@ -41,6 +41,7 @@ async fn shows_what_vnc_behind_xrdp_shows() {
     xrdp.draw(2);
     let mut viewer = Viewer::open(&xrdp.params(&[("security", "tls"), ("color-depth", "32")]));
     // TigerVNC draws a pointer of its own until somebody moves the mouse.
+    viewer.until_same_picture(&xrdp, ALMOST_THE_SAME).await;
     viewer.say(&["mouse", "5", "5", "0"]).await;
     viewer.until_same_picture(&xrdp, 0).await;
     // Windows that move.
@@ -58,6 +59,7 @@ async fn shows_fewer_colours_where_asked() {
     xrdp.draw(2);
     for (depth, tolerance) in [("24", 0), ("16", 60)] {
         let mut viewer = Viewer::open(&xrdp.params(&[("color-depth", depth)]));
+        viewer.until_same_picture(&xrdp, tolerance.max(ALMOST_THE_SAME)).await;
         viewer.say(&["mouse", "5", "5", "0"]).await;
         viewer.until_same_picture(&xrdp, tolerance).await;
     }
