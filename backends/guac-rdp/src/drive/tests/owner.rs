@@ -564,3 +564,15 @@ async fn a_job_that_is_not_ended_ends_with_the_session() {
     };
     tokio::time::timeout(PATIENCE, ended).await.expect("no task is left");
 }
+
+#[tokio::test]
+async fn what_the_server_prints_after_the_owner_said_no_is_refused() {
+    let Some(mut owner) = Person::with_printer().await else { return };
+    owner.server(Deed::Print(vec![vec![b' '; 4096]], false)).await;
+    let (stream, _, _) = owner.offered().await.unwrap();
+    owner.say(&["ack", &stream, "no", &code(Status::ClientForbidden).to_string()]).await;
+    // The job's place is free again once the server ended it; a second one has a place all the same.
+    owner.server(Deed::Print(vec![b"%!PS\nshowpage".to_vec()], true)).await;
+    let (stream, _, _) = owner.offered().await.unwrap();
+    assert!(owner.take(&stream).await.starts_with(b"%PDF-"));
+}

@@ -443,6 +443,27 @@ async fn files_written_to_or_moved_into_download_are_for_the_owner() {
     assert!(pair.share.opened.iter().all(|opened| opened.file.is_some()));
 }
 
+#[tokio::test]
+async fn the_last_component_of_the_path_is_made_where_that_is_wanted() {
+    let host = tempfile::tempdir().unwrap();
+    let path = host.path().join("user");
+    let open = async |path: &Path, create| Share::open(SharedFolder { create, ..folder(path) }).await;
+    assert!(open(&path, false).await.is_none());
+    assert!(open(&path.join("deeper"), true).await.is_none());
+    assert!(open(&path, true).await.is_some());
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+    assert!(path.join("Download").is_dir());
+    assert!(open(&path, true).await.is_some());
+}
+
+#[tokio::test]
+async fn without_downloads_there_is_no_folder_for_them() {
+    let host = tempfile::tempdir().unwrap();
+    let share = Share::open(SharedFolder { download: false, ..folder(host.path()) }).await;
+    assert!(share.is_some());
+    assert!(!host.path().join("Download").exists());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
