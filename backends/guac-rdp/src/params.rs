@@ -211,6 +211,12 @@ impl RdpParams {
         if params.get("security") == Some("vmconnect") {
             return Err(RdpError::UnsupportedParameter { name: "security" });
         }
+        if params.bool("enable-sftp", false) {
+            tracing::warn!(
+                parameter = "enable-sftp",
+                "Parameter asks for something that is not supported yet, going on without"
+            );
+        }
         Ok(Self {
             host: text("hostname").ok_or(RdpError::MissingParameter { name: "hostname" })?,
             port: match params.number("port", 0) {
