@@ -475,7 +475,9 @@ impl Desktop {
         }
         let mut events = Vec::new();
         self.input.activated(&mut events);
-        self.link.send_input(&events)
+        self.link.send_input(&events)?;
+        // What xrdp drew meanwhile did not fit the old size, and it does not draw it again by itself.
+        self.show(GraphicsEvent::Refresh, stage)
     }
 }
 
