@@ -37,6 +37,9 @@ use crate::transport::Transport;
 /// gets no answers either, and input is dropped.
 const MAX_UNSENT_BYTES: usize = 1 << 20;
 
+/// Bytes waiting above which the server is taken for deaf. A clipboard of the largest size is above it by itself.
+const DEAF_BYTES: usize = 4 * MAX_UNSENT_BYTES;
+
 /// How long saying goodbye may take; a session that is over has a few seconds in all.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -235,7 +238,9 @@ impl Session {
                     tracing::trace!(?said, "Left the server");
                     return Ok(Served::Ended);
                 }
-                Turn::Event(_) if !listens => tracing::trace!("Server does not listen, input dropped"),
+                Turn::Event(event) if !desktop.takes(&event) => {
+                    tracing::trace!("Server does not listen, input dropped");
+                }
                 Turn::Event(event) => {
                     if let Event::Size { width_px, height_px, .. } = event {
                         self.window = (width_px, height_px);
@@ -398,6 +403,14 @@ impl Desktop {
             }
         }
         self.link.send_input(&events)
+    }
+
+    /// Whether there is room for what a user said. Where the server does not listen, moves are the first to be lost;
+    /// keys, clipboards and files only where it has not listened for so long that nothing matters to it.
+    fn takes(&mut self, event: &Event) -> bool {
+        let waiting = self.link.unsent().len();
+        let is_motion = matches!(event, Event::Mouse { .. } | Event::Touch { .. } | Event::Pipe { .. });
+        waiting <= MAX_UNSENT_BYTES || (!is_motion && waiting <= DEAF_BYTES)
     }
 
     /// The last bytes for the server: no key stays down, and we go on purpose, so that it need not wait for us.

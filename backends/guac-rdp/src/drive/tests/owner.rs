@@ -576,3 +576,18 @@ async fn what_the_server_prints_after_the_owner_said_no_is_refused() {
     let (stream, _, _) = owner.offered().await.unwrap();
     assert!(owner.take(&stream).await.starts_with(b"%PDF-"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn two_hundred_megabytes() {
+    let mut owner = Person::open(|_| {}).await;
+    let data = noise(200_000_000);
+    let begin = std::time::Instant::now();
+    assert_eq!(owner.put("/a.bin", &data).await, 0);
+    let up = begin.elapsed();
+    assert!(fs::read(owner.drive.join("a.bin")).unwrap() == data);
+    let begin = std::time::Instant::now();
+    let got = owner.get("/a.bin").await.unwrap().1;
+    println!("up {} MB/s, down {} MB/s", 200.0 / up.as_secs_f64(), 200.0 / begin.elapsed().as_secs_f64());
+    assert!(got == data);
+}
