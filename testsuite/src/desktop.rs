@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
-use crate::process::Running;
+use crate::process::{PATIENCE, Running};
 
 /// Programs end with it, and its home directory is gone.
 #[derive(Debug)]
@@ -52,7 +53,15 @@ impl Desktop {
     /// The server's own view of its screen: width, height, pixels as `0x00RRGGBB`.
     #[must_use]
     pub fn screenshot(&self) -> (usize, usize, Vec<u32>) {
-        let dump = self.program("xwd").args(["-root", "-silent"]).output().unwrap().stdout;
+        // xwd gives up where the screen changes its size while it is being read.
+        let end = Instant::now() + PATIENCE;
+        let dump = loop {
+            let output = self.program("xwd").args(["-root", "-silent"]).output().unwrap();
+            if output.status.success() {
+                break output.stdout;
+            }
+            assert!(Instant::now() < end, "xwd: {}", String::from_utf8_lossy(&output.stderr));
+        };
         let field =
             |index: usize| u32::from_be_bytes(dump[index * 4..index * 4 + 4].try_into().unwrap()).try_into().unwrap();
         let (header, width, height): (usize, usize, usize) = (field(0), field(4), field(5));
