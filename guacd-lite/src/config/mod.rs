@@ -444,7 +444,7 @@ mod tests {
 
     #[test]
     fn the_shipped_example_parses_and_names_every_setting() {
-        let example = include_str!("../guacd-lite.example.toml");
+        let example = include_str!("../../guacd-lite.example.toml");
         load(example, &[]).unwrap().store().unwrap();
         for (section, key) in known_keys().unwrap().into_values() {
             assert!(example.contains(&format!("{key} =")), "{section:?}.{key} is not in the example file");
