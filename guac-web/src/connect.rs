@@ -177,8 +177,10 @@ pub(crate) async fn open(
     address: IpAddr,
     mut request: TunnelRequest,
 ) -> Result<OpenTunnel, ConnectError> {
-    if app.draining.is_cancelled() {
-        return Err(ConnectError::new(Status::UpstreamUnavailable, "The server is about to restart."));
+    // Whoever joins a live session finds it nowhere else.
+    let joins = request.kind == Kind::ActiveConnection || request.data_source == shared_source(&app.config.data_source);
+    if app.draining.is_cancelled() || !(joins || app.readiness.is_ready()) {
+        return Err(ConnectError::new(Status::UpstreamUnavailable, "This server takes no new sessions; another may."));
     }
     request.info.name = Some(caller.username().to_owned()).filter(|name| !name.is_empty());
     if request.data_source == shared_source(&app.config.data_source) {

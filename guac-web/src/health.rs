@@ -1,28 +1,26 @@
 //! What a load balancer or a supervisor asks.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use axum::http::StatusCode;
-use tokio::time::timeout;
 
 use crate::state::App;
-
-/// An answer of the database that takes longer is none: who asks has a deadline of his own.
-const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The process lives.
 pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// New logins and tunnels are welcome: not draining, and the database answers.
-pub(crate) async fn readyz(State(app): State<App>) -> (StatusCode, &'static str) {
-    if app.draining.is_cancelled() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
+/// Whether new logins and tunnels are welcome; if not, why.
+///
+/// That the answer comes proves the listener, its TLS and the runtime. The database is not asked: all nodes have the
+/// same one, so its failover would take all of them from the balancer at once, with sessions that do not need it.
+pub(crate) async fn readyz(State(app): State<App>) -> (StatusCode, String) {
+    let mut reasons = app.readiness.reasons();
+    if app.draining.is_cancelled() && reasons.is_empty() {
+        reasons.push("stopping".into());
     }
-    match timeout(PING_TIMEOUT, app.store.ping()).await {
-        Ok(Ok(())) => (StatusCode::OK, "ready\n"),
-        Ok(Err(_)) | Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "database not available\n"),
+    if reasons.is_empty() {
+        return (StatusCode::OK, "ready\n".to_owned());
     }
+    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", reasons.join(", ")))
 }

@@ -6,7 +6,7 @@
 //! `Guacamole-Cookie: 1` gets its login as a cookie that no script can read.
 //!
 //! All tasks belong to the application: [`WebApp::drain`] ends the tunnels, closes the history and waits for all of
-//! them. Listening, TLS and signals are the embedder's; [`WebApp::serve_connection`] is HTTP with deadlines and limits
+//! them. Before that, or for a while, [`WebApp::not_ready`] keeps new tunnels away and leaves live ones alone. Listening, TLS and signals are the embedder's; [`WebApp::serve_connection`] is HTTP with deadlines and limits
 //! over any stream it accepts.
 //!
 //! ```no_run
@@ -42,6 +42,7 @@ mod events;
 mod headers;
 mod health;
 mod http_tunnel;
+mod readiness;
 mod rest;
 mod seats;
 mod serve;
@@ -49,12 +50,13 @@ mod shares;
 mod socket;
 mod state;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Redirect;
 use axum::routing::{any, get};
 use guac_auth_mysql::Store;
@@ -62,6 +64,7 @@ use guac_tunnel::{Registry, SessionHost};
 
 pub use config::{Concurrency, Network, NotANetwork, WebConfig};
 pub use events::{TunnelListener, Veto};
+pub use readiness::NotReady;
 
 use crate::state::App;
 
@@ -101,6 +104,20 @@ impl WebApp {
         &self.app.registry
     }
 
+    /// Takes no new tunnels while the guard lives: they are refused with a status that makes clients try again, for
+    /// which a balancer takes them elsewhere, since `/readyz` fails and says why. Joining a session that lives here is
+    /// no new one. Everything else is served, and live tunnels do not notice. The reason is read by operators, as in
+    /// "maintenance: Reboot". Several guards may live at once; ready again is after the last.
+    pub fn not_ready(&self, reason: impl Into<Cow<'static, str>>) -> NotReady {
+        self.app.readiness.hold(reason.into())
+    }
+
+    /// Whether new tunnels are taken: nobody holds a [`NotReady`], and it does not drain.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.app.readiness.is_ready() && !self.app.draining.is_cancelled()
+    }
+
     /// Takes no new logins and tunnels, tells all tunnels to end with a status that makes clients come again, closes
     /// all history, and waits until all tasks are done, `grace` at most. `/readyz` fails from the first moment on.
     ///
@@ -134,6 +151,7 @@ fn router(app: &App) -> Router {
     let secure_listener = app.config.secure_listener;
     site.route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
+        .layer(from_fn_with_state(app.clone(), readiness::let_go))
         .layer(from_fn(move |request, next| headers::finish(secure_listener, request, next)))
         .with_state(app.clone())
 }

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::{Session, Sessions, Throttle};
 use crate::config::WebConfig;
 use crate::events::TunnelListener;
+use crate::readiness::Readiness;
 use crate::seats::Seats;
 use crate::shares::Shares;
 
@@ -44,7 +45,9 @@ pub(crate) struct Inner {
     /// Told of tunnels that open and close.
     pub(crate) listener: OnceLock<Arc<dyn TunnelListener>>,
     pub(crate) tracker: TaskTracker,
-    /// Cancelled when no new logins and tunnels are taken any more.
+    /// Whether new tunnels are taken.
+    pub(crate) readiness: Readiness,
+    /// Cancelled when everything ends: no new logins and tunnels are taken any more.
     pub(crate) draining: CancellationToken,
     runtime: Handle,
 }
@@ -70,6 +73,7 @@ impl App {
             shares: Shares::default(),
             listener: OnceLock::new(),
             tracker: TaskTracker::new(),
+            readiness: Readiness::default(),
             draining: CancellationToken::new(),
             runtime: Handle::current(),
             config,

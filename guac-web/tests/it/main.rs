@@ -3,6 +3,7 @@
 
 mod login;
 mod pages;
+mod readiness;
 mod rest;
 mod sharing;
 mod streams;
