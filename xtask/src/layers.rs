@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::shell::read;
 
 /// Each crate and the crates of ours that it may use. A new edge is a reviewed line here.
-const MAY_USE: [(&str, &[&str]); 20] = [
+const MAY_USE: [(&str, &[&str]); 21] = [
     ("guac-protocol", &[]),
     ("guac-canvas", &["guac-protocol"]),
     ("guac-display", &["guac-protocol"]),
@@ -19,7 +19,8 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("guac-client", &["guac-tls", "guac-canvas", "guac-protocol"]),
     ("guac-auth-mysql", &["guac-protocol"]),
     ("guac-rdp", &["guac-session", "guac-tls", "guac-display", "guac-protocol"]),
-    ("guac-ssh", &["guac-session", "guac-terminal", "guac-display", "guac-protocol"]),
+    ("guac-sftp", &["guac-session", "guac-display", "guac-protocol"]),
+    ("guac-ssh", &["guac-sftp", "guac-session", "guac-terminal", "guac-display", "guac-protocol"]),
     ("guac-vnc", &["guac-session", "guac-tls", "guac-display", "guac-protocol"]),
     ("guac-web", &["guac-tunnel", "guac-auth-mysql", "guac-protocol"]),
     (
@@ -30,6 +31,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
             "guac-tunnel",
             "guac-auth-mysql",
             "guac-rdp",
+            "guac-sftp",
             "guac-ssh",
             "guac-tls",
             "guac-vnc",

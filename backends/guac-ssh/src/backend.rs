@@ -7,15 +7,13 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use guac_session::{Backend, Event, SessionEnd, Stage, Start};
+use guac_sftp::{Attendant, Connection, Files, HostKeyStore, Push, SshError};
 use guac_terminal::{ColorScheme, GlyphCache, KeyStyle, Terminal, TerminalConfig};
-use tokio_util::sync::CancellationToken;
+use secrecy::SecretString;
 
-use crate::connect::{self, Upstream};
-use crate::error::SshError;
-use crate::hostkey::HostKeyStore;
 use crate::params::{NAMES, SshParams};
-use crate::sftp::{Files, Push, Wishes};
-use crate::{argv, auth, display};
+use crate::wishes::Wishes;
+use crate::{argv, display};
 
 /// Time between two frames, as guacd's: a terminal that scrolls is read, not watched. What is typed into a quiet
 /// terminal is shown at once all the same.
@@ -150,15 +148,10 @@ impl Console {
             Event::Size { width_px, height_px, .. } => self.handle_size(width_px, height_px),
             Event::Clipboard { mimetype, data, .. } => self.handle_clipboard(&mimetype, &data),
             Event::Argv { name, value, .. } => self.handle_argv(&name, &value),
-            // Without files both are refused by being dropped.
-            Event::Download(request) => {
+            // Without files they are refused by being dropped.
+            Event::Download(_) | Event::Upload(_) => {
                 if let Some(files) = &mut self.files {
-                    files.download(request);
-                }
-            }
-            Event::Upload(request) => {
-                if let Some(files) = &mut self.files {
-                    files.upload(request);
+                    drop(files.handle(event));
                 }
             }
             _ => {}
@@ -206,21 +199,30 @@ impl Console {
     }
 }
 
-async fn session(console: &mut Console, params: SshParams, host_keys: Arc<dyn HostKeyStore>) -> Result<(), Stop> {
-    // Whatever happens, the library's task ends when this is dropped: its socket is cut.
-    let cut = CancellationToken::new();
-    let _cut_on_drop = cut.clone().drop_guard();
-    let mut upstream = Upstream::default();
-    if let Some(wake) = &params.wake {
-        console.run(wake.wake(params.host.trim(), params.port)).await?;
+impl Attendant for Console {
+    type Stop = Stop;
+
+    async fn run<T: Send>(&mut self, work: impl Future<Output = T> + Send) -> Result<T, Stop> {
+        Self::run(self, work).await
     }
-    let connecting = connect::connect(&params, host_keys, cut.clone(), upstream.clone());
-    let mut handle = console.run(connecting).await??;
-    upstream.show_notes(console);
+
+    async fn ask(&mut self, prompt: &str, echo: bool) -> Result<SecretString, Stop> {
+        Self::ask(self, prompt, echo).await
+    }
+
+    fn show_message(&mut self, text: &str) {
+        Self::show_message(self, text);
+    }
+}
+
+async fn session(console: &mut Console, params: SshParams, host_keys: Arc<dyn HostKeyStore>) -> Result<(), Stop> {
+    if let Some(wake) = &params.wake {
+        console.run(wake.wake(params.target.host.trim(), params.target.port)).await?;
+    }
+    let mut connection = console.run(Connection::open(&params.target, host_keys)).await??;
     let result = async {
-        auth::log_in(console, &mut handle, &params, &mut upstream).await?;
-        upstream.budget.lift();
-        crate::shell::run(console, &handle, &params).await
+        connection.log_in(&params.credentials, console).await?;
+        crate::shell::run(console, &connection, &params).await
     }
     .await;
     let closing = async {
@@ -228,14 +230,12 @@ async fn session(console: &mut Console, params: SshParams, host_keys: Arc<dyn Ho
             Some(files) => Some(files.close(&mut console.stage).await),
             None => None,
         };
-        let _ = handle.disconnect(russh::Disconnect::ByApplication, "", "").await;
-        cut.cancel();
         // Its end matters: no task of the library is left behind. And it knows why a connection was lost.
-        let reason = (&mut handle).await;
+        let ended = connection.close().await;
         if let Some(closed) = files_closed {
             closed.cancelled().await;
         }
-        reason
+        ended
     };
     match (tokio::time::timeout(CLOSING, closing).await, result) {
         (Ok(Err(reason)), Err(Stop::Failed(SshError::Lost))) => Err(reason.into()),

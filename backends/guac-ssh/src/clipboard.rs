@@ -29,8 +29,8 @@ impl Console {
                     None => self.wishes.send(path),
                 },
                 TerminalEvent::UploadDirectory(path) => match &self.files {
-                    Some(files) => files.set_upload_directory(path),
-                    None => self.wishes.upload_directory = Some(path),
+                    Some(files) => files.set_drop_directory(path),
+                    None => self.wishes.set_drop_directory(path),
                 },
                 _ => {}
             }

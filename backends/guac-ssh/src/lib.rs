@@ -2,16 +2,16 @@
 //!
 //! [`SshBackend`] connects to an SSH server, checks its host key, logs in (none, public key, password or
 //! keyboard-interactive, asking in the terminal for what is missing) and runs a shell or a command in a
-//! [`Terminal`](guac_terminal::Terminal). SFTP and typescripts are not available yet; their parameters are
-//! accepted and logged.
+//! [`Terminal`](guac_terminal::Terminal), with the machine's files beside it. The connection and the files are
+//! [`guac_sftp`]'s. Typescripts are not available yet; their parameters are accepted and logged.
 //!
-//! Host keys come from the connection's `host-key` parameter or else from a [`HostKeyStore`], which remembers a
-//! machine's key when it is first seen and refuses any other from then on.
+//! Host keys come from the connection's `host-key` parameter or else from a [`HostKeyStore`](guac_sftp::HostKeyStore).
 //!
 //! ```
 //! use std::sync::Arc;
 //! use guac_session::Hub;
-//! use guac_ssh::{MemoryHostKeys, SshBackend};
+//! use guac_sftp::MemoryHostKeys;
+//! use guac_ssh::SshBackend;
 //!
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
 //! # runtime.block_on(async {
@@ -23,20 +23,13 @@
 #![forbid(unsafe_code)]
 
 mod argv;
-mod auth;
 mod backend;
 mod clipboard;
-mod connect;
 mod display;
-mod error;
-mod hostkey;
 mod input;
 mod params;
 mod prompt;
-mod sftp;
 mod shell;
-mod transport;
+mod wishes;
 
 pub use backend::SshBackend;
-pub use error::SshError;
-pub use hostkey::{FileHostKeys, HostKey, HostKeyError, HostKeyStore, MemoryHostKeys, Verdict};

@@ -1,12 +1,8 @@
 //! Parameters of an SSH connection.
 
-use std::time::Duration;
-
 use guac_protocol::ClientInfo;
 use guac_session::{Params, WakeOnLan};
-use secrecy::SecretString;
-
-use crate::sftp::FileRules;
+use guac_sftp::{Credentials, FileRules, Target};
 
 /// Names in the order of `args`, without the version.
 ///
@@ -67,27 +63,16 @@ const UNAVAILABLE_SWITCHES: [&str; 1] = ["enable-agent"];
 /// Paths that ask for something that is not there.
 const UNAVAILABLE_PATHS: [&str; 1] = ["typescript-path"];
 
-/// Longest `server-alive-interval` and `timeout`: a day.
-const MAX_SECONDS: u64 = 86_400;
-
 /// Most rows of history.
 const MAX_SCROLLBACK: usize = 100_000;
 
 /// What a session is made from, read and bounded.
 #[derive(Debug)]
 pub(crate) struct SshParams {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) timeout: Duration,
+    pub(crate) target: Target,
+    pub(crate) credentials: Credentials,
     pub(crate) wake: Option<WakeOnLan>,
-    pub(crate) host_key: Option<String>,
-    pub(crate) username: Option<String>,
-    pub(crate) password: Option<SecretString>,
-    pub(crate) private_key: Option<SecretString>,
-    pub(crate) passphrase: Option<SecretString>,
-    pub(crate) public_key: Option<String>,
     pub(crate) command: Option<String>,
-    pub(crate) alive_interval: Option<Duration>,
     pub(crate) backspace: u8,
     pub(crate) terminal_type: String,
     pub(crate) scrollback: usize,
@@ -104,22 +89,11 @@ impl SshParams {
     pub(crate) fn new(params: &Params, owner: &ClientInfo) -> Self {
         warn_unavailable(params);
         let text = |name: &str| params.get(name).map(str::to_owned);
-        let seconds = |name: &str, default: u64| params.number::<u64>(name, default).min(MAX_SECONDS);
-        // guacd's library turns 1 into 2, so that it does not spin.
-        let alive = Some(seconds("server-alive-interval", 0)).filter(|seconds| *seconds > 0);
         Self {
-            host: text("hostname").unwrap_or_default(),
-            port: params.number("port", 22),
-            timeout: Duration::from_secs(seconds("timeout", 10).max(1)),
+            target: Target::from_params(params, ""),
+            credentials: Credentials::from_params(params, ""),
             wake: WakeOnLan::from_params(params),
-            host_key: text("host-key"),
-            username: text("username"),
-            password: params.secret("password"),
-            private_key: params.secret("private-key"),
-            passphrase: params.secret("passphrase"),
-            public_key: text("public-key"),
             command: text("command"),
-            alive_interval: alive.map(|seconds| Duration::from_secs(seconds.max(2))),
             backspace: if params.number("backspace", 127u8) == 8 { 8 } else { 127 },
             terminal_type: text("terminal-type").unwrap_or_else(|| "linux".to_owned()),
             scrollback: params.number("scrollback", 1000usize).min(MAX_SCROLLBACK),
@@ -128,11 +102,7 @@ impl SshParams {
             color_scheme: text("color-scheme").unwrap_or_default(),
             font_name: text("font-name").unwrap_or_else(|| "monospace".to_owned()),
             font_size: params.number("font-size", 12),
-            files: params.bool("enable-sftp", false).then(|| FileRules {
-                root: text("sftp-root-directory").unwrap_or_else(|| "/".to_owned()),
-                download: !params.bool("sftp-disable-download", false),
-                upload: !params.bool("sftp-disable-upload", false),
-            }),
+            files: params.bool("enable-sftp", false).then(|| FileRules::from_params(params)),
         }
     }
 }
@@ -158,10 +128,10 @@ mod tests {
     fn defaults_are_those_of_guacd() {
         let owner = ClientInfo { timezone: Some("Europe/Berlin".to_owned()), ..ClientInfo::default() };
         let params = SshParams::new(&Params::default(), &owner);
-        assert_eq!((params.port, params.timeout.as_secs(), params.backspace), (22, 10, 127));
+        assert_eq!((params.target.port, params.target.timeout.as_secs(), params.backspace), (22, 10, 127));
         assert_eq!((params.terminal_type.as_str(), params.scrollback, params.font_size), ("linux", 1000, 12));
         assert_eq!(params.timezone.as_deref(), Some("Europe/Berlin"));
-        assert_eq!(params.alive_interval, None);
+        assert_eq!(params.target.alive_interval, None);
         assert!(params.files.is_none());
         let pairs = [("enable-sftp", "true")].into_iter().collect();
         let files = SshParams::new(&pairs, &owner).files.unwrap();
@@ -172,8 +142,8 @@ mod tests {
     fn numbers_are_bounded() {
         let pairs = [("server-alive-interval", "1"), ("timeout", "0"), ("scrollback", "999999999"), ("backspace", "9")];
         let params = SshParams::new(&pairs.into_iter().collect(), &ClientInfo::default());
-        assert_eq!(params.alive_interval, Some(Duration::from_secs(2)));
-        assert_eq!(params.timeout.as_secs(), 1);
+        assert_eq!(params.target.alive_interval, Some(std::time::Duration::from_secs(2)));
+        assert_eq!(params.target.timeout.as_secs(), 1);
         assert_eq!((params.scrollback, params.backspace), (MAX_SCROLLBACK, 127));
     }
 

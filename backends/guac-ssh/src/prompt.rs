@@ -1,10 +1,10 @@
 //! Questions asked in the terminal.
 
+use guac_sftp::SshError;
 use secrecy::SecretString;
 use zeroize::Zeroize as _;
 
 use crate::backend::{Console, Stop};
-use crate::error::SshError;
 
 /// Longest answer in bytes; a prompt takes no more, so a cat on the keyboard fills nothing.
 const MAX_ANSWER_BYTES: usize = 4096;

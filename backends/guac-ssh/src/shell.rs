@@ -6,16 +6,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use russh::client::{Handle, Msg};
+use guac_sftp::{Connection, FileRules, Files, Push, Sftp, SshError};
+use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Pty};
 use tokio::sync::mpsc;
 
 use crate::backend::{Console, Stop};
-use crate::connect::Client;
 use crate::display::WindowSize;
-use crate::error::SshError;
 use crate::params::SshParams;
-use crate::sftp::{self, FileRules, Files, Opened, Push};
 
 /// Time for each answer of the machine while the shell is being opened.
 const REPLY: Duration = Duration::from_secs(30);
@@ -42,9 +40,8 @@ enum Outgoing {
 }
 
 /// Opens a shell, or the command that is set, and runs it to its end.
-pub(crate) async fn run(console: &mut Console, handle: &Handle<Client>, params: &SshParams) -> Result<(), Stop> {
-    let opening = console.run_within(REPLY, handle.channel_open_session()).await?;
-    let mut channel = opening.map_err(|error| no_shell(error, "session"))?;
+pub(crate) async fn run(console: &mut Console, connection: &Connection, params: &SshParams) -> Result<(), Stop> {
+    let mut channel = console.run_within(REPLY, connection.open_session()).await??;
     open_pty(console, &mut channel, params).await?;
     let what = match &params.command {
         Some(command) => {
@@ -65,17 +62,21 @@ pub(crate) async fn run(console: &mut Console, handle: &Handle<Client>, params: 
     // After the shell, which does not wait for it.
     let opening = async {
         match &params.files {
-            Some(rules) => sftp::open(handle).await.map(|opened| (opened, rules.clone())),
+            Some(rules) => open_files(connection).await.map(|opened| (opened, rules.clone())),
             None => None,
         }
     };
     shell.pump(reader, writing, opening).await
 }
 
-fn no_shell(error: russh::Error, what: &'static str) -> Stop {
-    match error {
-        russh::Error::ChannelOpenFailure(_) | russh::Error::RequestDenied => SshError::NoShell { what }.into(),
-        error => error.into(),
+/// `None`, with a line in the log, if the machine has no SFTP: the shell does without it then.
+async fn open_files(connection: &Connection) -> Option<Sftp> {
+    match Sftp::open(connection).await {
+        Ok(opened) => Some(opened),
+        Err(error) => {
+            tracing::warn!(%error, "No file transfer");
+            None
+        }
     }
 }
 
@@ -99,7 +100,7 @@ async fn confirmed(console: &mut Console, channel: &mut Channel<Msg>, what: &'st
         match console.run_within(REPLY, channel.wait()).await? {
             Some(ChannelMsg::Success) => return Ok(()),
             Some(ChannelMsg::Failure | ChannelMsg::Close | ChannelMsg::Eof) => {
-                return Err(SshError::NoShell { what }.into());
+                return Err(SshError::NotOpened { what }.into());
             }
             Some(ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. }) => console.show(&data),
             Some(_) => {}
@@ -144,7 +145,7 @@ impl Shell<'_> {
         &mut self,
         mut reader: ChannelReadHalf,
         writing: impl Future<Output = Result<(), russh::Error>>,
-        opening: impl Future<Output = Option<(Opened, FileRules)>>,
+        opening: impl Future<Output = Option<(Sftp, FileRules)>>,
     ) -> Result<(), Stop> {
         let (mut writing, mut opening, mut opened) = (pin!(writing), pin!(opening), false);
         let sender = self.sender.clone();
@@ -164,8 +165,10 @@ impl Shell<'_> {
                 files = &mut opening, if !opened => {
                     opened = true;
                     let Console { stage, files: shown, wishes, .. } = &mut *self.console;
-                    let wishes = std::mem::take(wishes);
-                    *shown = files.and_then(|(opened, rules)| Files::show(opened, rules, wishes, stage));
+                    *shown = files.and_then(|(opened, rules)| Files::show(opened, rules, stage));
+                    if let Some(files) = shown {
+                        wishes.grant(files);
+                    }
                 }
                 push = next_push(&mut self.console.files) => self.console.handle_push(push),
                 result = &mut writing => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use guac_ssh::FileHostKeys;
+use guac_sftp::FileHostKeys;
 
 use crate::person::{CTRL, open, open_with};
 use crate::sshd::{self, keygen};

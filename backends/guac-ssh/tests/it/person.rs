@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use guac_protocol::{ClientInfo, Decoder};
 use guac_session::{Hub, Params, UserReceiver, UserSender};
-use guac_ssh::{HostKeyStore, MemoryHostKeys, SshBackend};
+use guac_sftp::{HostKeyStore, MemoryHostKeys};
+use guac_ssh::SshBackend;
 
 /// How long anything may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,6 +1,6 @@
-//! Files of the machine: SFTP beside the shell, on the same connection.
+//! Files of the machine as a file system of the session's owner.
 //!
-//! Each transfer is a task of its own, held by [`Files`]: none of them stops the terminal, and all end with it.
+//! Each transfer is a task of its own, held by [`Files`]: none of them stops the session, and all end with it.
 
 mod path;
 mod serve;
@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use guac_display::Picture;
 use guac_protocol::{ObjectIndex, Status};
-use guac_session::{Download, DownloadRequest, Stage, UploadRequest, UploadTarget};
-use guac_terminal::Terminal;
-use russh::client::{Handle, Msg};
+use guac_session::{Download, DownloadRequest, Event, Stage, UploadRequest, UploadTarget};
+use russh::client::Msg;
 use russh::{ChannelMsg, ChannelStream};
 use russh_sftp::client::{Config, RawSftpSession};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -22,9 +22,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::connect::Client;
-use crate::sftp::path::BadPath;
-use crate::sftp::serve::Broken;
+use crate::connect::Connection;
+use crate::error::SshError;
+use crate::files::path::BadPath;
+use crate::files::serve::Broken;
+use crate::params::FileRules;
 
 /// Time for each answer of the machine.
 const REPLY: Duration = Duration::from_secs(30);
@@ -32,33 +34,75 @@ const REPLY: Duration = Duration::from_secs(30);
 /// Largest packet of the machine: a listing of OpenSSH is below 256 KiB.
 const MAX_PACKET_BYTES: u32 = 256 << 10;
 
-/// Files that the shell's user wants sent and that are being opened.
-const PUSHES: usize = 4;
-
-/// Which files users get to see, and which they may read and write.
-#[derive(Debug, Clone)]
-pub(crate) struct FileRules {
-    pub(crate) root: String,
-    pub(crate) download: bool,
-    pub(crate) upload: bool,
-}
-
 /// What the tasks share.
 struct Shared {
     session: Arc<RawSftpSession>,
     rules: FileRules,
-    /// Where files go that are just dropped: the directory after the login, until the shell names another.
-    upload_directory: Mutex<String>,
+    /// Where files go that are just dropped, until the shell names another directory.
+    drop_directory: Mutex<String>,
 }
 
-/// A file that the shell's user wants sent to the browser, open.
-pub(crate) struct Push {
+/// A file that the machine's user wants sent to the owner, open.
+#[derive(Debug)]
+pub struct Push {
     name: String,
     handle: String,
 }
 
-/// SFTP of one session.
-pub(crate) struct Files {
+/// SFTP that was opened and is not shown yet.
+pub struct Sftp {
+    session: RawSftpSession,
+    closed: CancellationToken,
+}
+
+impl std::fmt::Debug for Sftp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sftp").finish_non_exhaustive()
+    }
+}
+
+impl Sftp {
+    /// Asks a machine that has let us in for SFTP.
+    ///
+    /// # Errors
+    /// [`SshError::NotOpened`] if it has none.
+    pub async fn open(connection: &Connection) -> Result<Self, SshError> {
+        let opened = tokio::time::timeout(REPLY, Self::try_open(connection)).await;
+        opened.map_err(|_| SshError::Timeout { after: REPLY })?
+    }
+
+    async fn try_open(connection: &Connection) -> Result<Self, SshError> {
+        let refused = SshError::NotOpened { what: "subsystem for files (SFTP)" };
+        let mut channel = connection.open_session().await?;
+        channel.request_subsystem(true, "sftp").await?;
+        loop {
+            match channel.wait().await {
+                Some(ChannelMsg::Success) => break,
+                Some(ChannelMsg::WindowAdjusted { .. }) => {}
+                _ => return Err(refused),
+            }
+        }
+        let closed = CancellationToken::new();
+        let _closed = closed.clone().drop_guard();
+        let stream = Watched { stream: channel.into_stream(), over: false, writer: None, _closed };
+        let config =
+            Config { max_packet_len: MAX_PACKET_BYTES, request_timeout_secs: REPLY.as_secs(), ..Config::default() };
+        let session = RawSftpSession::new_with_config(stream, config);
+        session.init().await.map_err(|error| {
+            tracing::debug!(%error, "No answer that is SFTP");
+            refused
+        })?;
+        Ok(Self { session, closed })
+    }
+
+    /// Lets go of it; the token tells when the library has, which it does with the connection.
+    pub(crate) fn close(self) -> CancellationToken {
+        self.closed
+    }
+}
+
+/// The machine's files, shown to the session's owner.
+pub struct Files {
     shared: Arc<Shared>,
     object: ObjectIndex,
     tasks: JoinSet<()>,
@@ -68,66 +112,18 @@ pub(crate) struct Files {
     closed: CancellationToken,
 }
 
-/// What the shell's user wants of file transfer before it is there: start-up files run while it is being opened.
-#[derive(Default)]
-pub(crate) struct Wishes {
-    pub(crate) upload_directory: Option<String>,
-    pushes: Vec<String>,
-}
-
-impl Wishes {
-    /// A file for the browser, unless others wait already.
-    pub(crate) fn send(&mut self, path: String) {
-        if self.pushes.len() < PUSHES {
-            self.pushes.push(path);
-        }
+impl std::fmt::Debug for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Files").field("object", &self.object).finish_non_exhaustive()
     }
-}
-
-/// SFTP that was opened and is not shown yet.
-pub(crate) struct Opened {
-    session: RawSftpSession,
-    closed: CancellationToken,
-}
-
-/// Asks the machine for SFTP; `None`, with a line in the log, if it has none. The shell does without it then.
-pub(crate) async fn open(handle: &Handle<Client>) -> Option<Opened> {
-    match tokio::time::timeout(REPLY, try_open(handle)).await {
-        Ok(Ok(opened)) => Some(opened),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "No file transfer: the machine opens no SFTP");
-            None
-        }
-        Err(_) => {
-            tracing::warn!("No file transfer: the machine does not answer");
-            None
-        }
-    }
-}
-
-async fn try_open(handle: &Handle<Client>) -> Result<Opened, io::Error> {
-    let mut channel = handle.channel_open_session().await.map_err(io::Error::other)?;
-    channel.request_subsystem(true, "sftp").await.map_err(io::Error::other)?;
-    loop {
-        match channel.wait().await {
-            Some(ChannelMsg::Success) => break,
-            Some(ChannelMsg::WindowAdjusted { .. }) => {}
-            _ => return Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-    let closed = CancellationToken::new();
-    let _closed = closed.clone().drop_guard();
-    let stream = Watched { stream: channel.into_stream(), over: false, writer: None, _closed };
-    let config =
-        Config { max_packet_len: MAX_PACKET_BYTES, request_timeout_secs: REPLY.as_secs(), ..Config::default() };
-    let session = RawSftpSession::new_with_config(stream, config);
-    session.init().await.map_err(io::Error::from)?;
-    Ok(Opened { session, closed })
 }
 
 impl Files {
-    /// Shows the owner the file system.
-    pub(crate) fn show(opened: Opened, rules: FileRules, wishes: Wishes, stage: &mut Stage<Terminal>) -> Option<Self> {
+    /// Files of [`push`](Self::push) that are being opened at once.
+    pub const MAX_PUSHES: usize = 4;
+
+    /// Shows the owner the file system; nothing if he has left.
+    pub fn show<P: Picture>(sftp: Sftp, rules: FileRules, stage: &mut Stage<P>) -> Option<Self> {
         let object = match stage.expose_filesystem(&rules.root) {
             Ok(object) => object,
             Err(error) => {
@@ -135,34 +131,46 @@ impl Files {
                 return None;
             }
         };
-        stage.accept_files(true);
-        let (pushing, pushes) = mpsc::channel(PUSHES);
-        let shared = Shared { session: Arc::new(opened.session), rules, upload_directory: Mutex::new(".".to_owned()) };
-        let (shared, tasks) = (Arc::new(shared), JoinSet::new());
-        let mut files = Self { shared, object, tasks, pushing, pushes, closed: opened.closed };
-        if let Some(directory) = wishes.upload_directory {
-            files.set_upload_directory(directory);
+        if rules.takes_dropped {
+            stage.accept_files(true);
         }
-        for path in wishes.pushes {
-            files.push(path);
-        }
-        Some(files)
+        let (pushing, pushes) = mpsc::channel(Self::MAX_PUSHES);
+        let drop_directory = Mutex::new(rules.drop_directory.clone());
+        let shared = Arc::new(Shared { session: Arc::new(sftp.session), rules, drop_directory });
+        Some(Self { shared, object, tasks: JoinSet::new(), pushing, pushes, closed: sftp.closed })
     }
 
-    /// A user wants to read.
-    pub(crate) fn download(&mut self, request: DownloadRequest) {
+    /// Serves the owner. What is not for these files comes back.
+    #[must_use]
+    pub fn handle(&mut self, event: Event) -> Option<Event> {
+        match event {
+            Event::Download(request) if request.object() == self.object => self.download(request),
+            Event::Upload(request) if self.is_for_us(request.target()) => self.upload(request),
+            event => return Some(event),
+        }
+        None
+    }
+
+    fn is_for_us(&self, target: &UploadTarget) -> bool {
+        match target {
+            UploadTarget::File { .. } => self.shared.rules.takes_dropped,
+            UploadTarget::Object { object, .. } => *object == self.object,
+            _ => false,
+        }
+    }
+
+    fn download(&mut self, request: DownloadRequest) {
         let shared = Arc::clone(&self.shared);
         self.spawn(async move { shared.download(request).await });
     }
 
-    /// A user wants to write.
-    pub(crate) fn upload(&mut self, request: UploadRequest) {
+    fn upload(&mut self, request: UploadRequest) {
         let shared = Arc::clone(&self.shared);
         self.spawn(async move { shared.upload(request).await });
     }
 
-    /// The shell's user wants a file in his browser.
-    pub(crate) fn push(&mut self, path: String) {
+    /// The machine's user wants a file sent to the owner.
+    pub fn push(&mut self, path: String) {
         if !self.shared.rules.download {
             tracing::debug!("File not sent: downloads are off");
             return;
@@ -184,7 +192,7 @@ impl Files {
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
-    pub(crate) async fn next_push(&mut self) -> Option<Push> {
+    pub async fn next_push(&mut self) -> Option<Push> {
         tokio::select! {
             push = self.pushes.recv() => push,
             () = self.closed.cancelled() => None,
@@ -192,7 +200,7 @@ impl Files {
     }
 
     /// Offers an open file to the owner.
-    pub(crate) fn offer(&mut self, push: Push, stage: &mut Stage<Terminal>) {
+    pub fn offer<P: Picture>(&mut self, push: Push, stage: &mut Stage<P>) {
         let shared = Arc::clone(&self.shared);
         let download = stage.send_file(serve::FILE_MIMETYPE, &push.name);
         self.spawn(async move {
@@ -206,21 +214,24 @@ impl Files {
         });
     }
 
-    /// The shell's user wants dropped files to go to this directory from now on.
-    pub(crate) fn set_upload_directory(&self, directory: String) {
+    /// The machine's user wants dropped files to go to this directory from now on.
+    pub fn set_drop_directory(&self, directory: String) {
         if !directory.contains('\0') {
-            *self.shared.upload_directory.lock().unwrap_or_else(PoisonError::into_inner) = directory;
+            *self.shared.drop_directory.lock().unwrap_or_else(PoisonError::into_inner) = directory;
         }
     }
 
     /// Takes the file system away again. Dropping `self` ends all transfers.
-    pub(crate) fn withdraw(&self, stage: &mut Stage<Terminal>) {
+    pub fn withdraw<P: Picture>(&self, stage: &mut Stage<P>) {
         stage.withdraw_filesystem(self.object);
-        stage.accept_files(false);
+        if self.shared.rules.takes_dropped {
+            stage.accept_files(false);
+        }
     }
 
-    /// As [`withdraw`](Self::withdraw), waiting for the transfers. The library's tasks end with the connection.
-    pub(crate) async fn close(mut self, stage: &mut Stage<Terminal>) -> CancellationToken {
+    /// As [`withdraw`](Self::withdraw), waiting for the transfers. The library's tasks end with the connection; the
+    /// token tells when.
+    pub async fn close<P: Picture>(mut self, stage: &mut Stage<P>) -> CancellationToken {
         self.withdraw(stage);
         self.tasks.shutdown().await;
         self.closed
@@ -299,7 +310,7 @@ impl Shared {
                 Err(BadPath::Malformed) => return request.refuse(Status::ClientBadRequest, "not a path"),
             },
             UploadTarget::File { filename } => {
-                let directory = self.upload_directory.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let directory = self.drop_directory.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 match path::child(&directory, filename).filter(|_| !filename.contains('\\')) {
                     Some(path) => path,
                     None => return request.refuse(Status::ClientBadRequest, "not a file name"),

@@ -9,10 +9,9 @@ use russh::keys::{Certificate, PrivateKey, PrivateKeyWithHashAlg, decode_secret_
 use russh::{MethodKind, MethodSet};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::backend::{Console, Stop};
 use crate::connect::{Client, Upstream};
 use crate::error::SshError;
-use crate::params::SshParams;
+use crate::params::Credentials;
 
 /// Time for each answer of the machine. Some wait several seconds before they refuse, or for a directory service.
 const REPLY: Duration = Duration::from_secs(60);
@@ -27,21 +26,70 @@ const MAX_PROMPTS: usize = 16;
 /// Longest text of a question that is shown.
 const MAX_PROMPT_CHARS: usize = 1024;
 
+/// Who is there while a connection logs in.
+pub trait Attendant: Send {
+    /// Why the login does not go on: what the connection says, or whatever happens on the attendant's side meanwhile.
+    type Stop: From<SshError> + Send;
+
+    /// Waits for `work` while the attendant's own affairs go on.
+    fn run<T: Send>(
+        &mut self,
+        work: impl Future<Output = T> + Send,
+    ) -> impl Future<Output = Result<T, Self::Stop>> + Send;
+
+    /// Asks for a line; `echo` if it is no secret.
+    fn ask(&mut self, prompt: &str, echo: bool) -> impl Future<Output = Result<SecretString, Self::Stop>> + Send;
+
+    /// Shows text of the machine: plain, however much of it tries not to be.
+    fn show_message(&mut self, text: &str);
+}
+
+/// Nobody: what is not stored cannot be asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Nobody;
+
+impl Attendant for Nobody {
+    type Stop = SshError;
+
+    async fn run<T: Send>(&mut self, work: impl Future<Output = T> + Send) -> Result<T, SshError> {
+        Ok(work.await)
+    }
+
+    async fn ask(&mut self, _prompt: &str, _echo: bool) -> Result<SecretString, SshError> {
+        Err(SshError::Unattended)
+    }
+
+    fn show_message(&mut self, text: &str) {
+        tracing::debug!(?text, "The machine says something that nobody sees");
+    }
+}
+
+/// Waits for an answer of the machine.
+async fn reply<A: Attendant, T: Send>(
+    attendant: &mut A,
+    answer: impl Future<Output = Result<T, russh::Error>> + Send,
+) -> Result<T, A::Stop> {
+    match attendant.run(tokio::time::timeout(REPLY, answer)).await? {
+        Ok(answer) => answer.map_err(|error| SshError::from(error).into()),
+        Err(_) => Err(SshError::Timeout { after: REPLY }.into()),
+    }
+}
+
 /// Logs in.
 ///
 /// # Errors
-/// [`SshError::Refused`] if nothing helps, and whatever else ends a session.
-pub(crate) async fn log_in(
-    console: &mut Console,
+/// [`SshError::Refused`] if nothing helps, and whatever else ends the connection or the attendant's part.
+pub(crate) async fn log_in<A: Attendant>(
+    attendant: &mut A,
     handle: &mut Handle<Client>,
-    params: &SshParams,
-    upstream: &mut Upstream,
-) -> Result<(), Stop> {
-    let user = match &params.username {
+    credentials: &Credentials,
+    upstream: &Upstream,
+) -> Result<(), A::Stop> {
+    let user = match &credentials.username {
         Some(user) => user.clone(),
-        None => console.ask("Login as: ", true).await?.expose_secret().to_owned(),
+        None => attendant.ask("Login as: ", true).await?.expose_secret().to_owned(),
     };
-    let mut login = Login { console, handle, params, upstream, user, methods: MethodSet::empty(), stored: true };
+    let mut login = Login { attendant, handle, credentials, upstream, user, methods: MethodSet::empty(), stored: true };
     login.run().await
 }
 
@@ -54,11 +102,11 @@ enum Attempt {
     },
 }
 
-struct Login<'a> {
-    console: &'a mut Console,
+struct Login<'a, A> {
+    attendant: &'a mut A,
     handle: &'a mut Handle<Client>,
-    params: &'a SshParams,
-    upstream: &'a mut Upstream,
+    credentials: &'a Credentials,
+    upstream: &'a Upstream,
     user: String,
     /// What the machine still takes.
     methods: MethodSet,
@@ -66,25 +114,25 @@ struct Login<'a> {
     stored: bool,
 }
 
-impl Login<'_> {
-    async fn run(&mut self) -> Result<(), Stop> {
+impl<A: Attendant> Login<'_, A> {
+    async fn run(&mut self) -> Result<(), A::Stop> {
         let none = self.handle.authenticate_none(self.user.clone());
-        let result = self.console.run_within(REPLY, none).await??;
+        let result = reply(self.attendant, none).await?;
         if let Attempt::In = self.outcome(result)? {
             return Ok(());
         }
-        if self.params.private_key.is_some() && self.offers(MethodKind::PublicKey) {
+        if self.credentials.private_key.is_some() && self.offers(MethodKind::PublicKey) {
             match self.public_key().await? {
                 Attempt::In => return Ok(()),
                 // As guacd: a connection with a key and no password stands or falls with the key.
-                Attempt::Out { partial: false } if self.params.password.is_none() => {
+                Attempt::Out { partial: false } if self.credentials.password.is_none() => {
                     return Err(SshError::Refused.into());
                 }
                 Attempt::Out { .. } => {}
             }
         }
         for _ in 0..TRIES {
-            let with_stored = self.stored && self.params.password.is_some();
+            let with_stored = self.stored && self.credentials.password.is_some();
             let attempt = if self.offers(MethodKind::Password)
                 && (with_stored || !self.offers(MethodKind::KeyboardInteractive))
             {
@@ -97,8 +145,8 @@ impl Login<'_> {
             match attempt {
                 Attempt::In => return Ok(()),
                 // A stored password that is wrong is for whoever stored it: nobody is asked to guess.
-                Attempt::Out { partial: false } if self.params.password.is_some() => break,
-                Attempt::Out { partial: false } => self.console.show_message("Access denied.\n"),
+                Attempt::Out { partial: false } if self.credentials.password.is_some() => break,
+                Attempt::Out { partial: false } => self.attendant.show_message("Access denied.\n"),
                 Attempt::Out { partial: true } => {}
             }
         }
@@ -110,8 +158,8 @@ impl Login<'_> {
     }
 
     /// Takes note of an answer. An empty one may mean that the connection is gone.
-    fn outcome(&mut self, result: AuthResult) -> Result<Attempt, Stop> {
-        self.upstream.show_notes(self.console);
+    fn outcome(&mut self, result: AuthResult) -> Result<Attempt, A::Stop> {
+        self.upstream.show_notes(self.attendant);
         match result {
             AuthResult::Success => Ok(Attempt::In),
             AuthResult::Failure { remaining_methods, partial_success } => {
@@ -120,7 +168,7 @@ impl Login<'_> {
         }
     }
 
-    fn failed(&mut self, methods: MethodSet, partial: bool) -> Result<Attempt, Stop> {
+    fn failed(&mut self, methods: MethodSet, partial: bool) -> Result<Attempt, A::Stop> {
         if methods.is_empty() && self.handle.is_closed() {
             // Why it is closed comes to light when the library's task is waited for.
             return Err(SshError::Lost.into());
@@ -129,59 +177,58 @@ impl Login<'_> {
         Ok(Attempt::Out { partial })
     }
 
-    async fn public_key(&mut self) -> Result<Attempt, Stop> {
+    async fn public_key(&mut self) -> Result<Attempt, A::Stop> {
         let key = Arc::new(self.load_key().await?);
-        if let Some(certificate) = self.params.public_key.as_deref().and_then(certificate) {
+        if let Some(certificate) = self.credentials.public_key.as_deref().and_then(certificate) {
             let attempt = self.handle.authenticate_openssh_cert(self.user.clone(), key, certificate);
-            let result = self.console.run_within(REPLY, attempt).await??;
+            let result = reply(self.attendant, attempt).await?;
             return self.outcome(result);
         }
         let hash = if key.algorithm().is_rsa() {
-            self.console.run_within(REPLY, self.handle.best_supported_rsa_hash()).await??.flatten()
+            reply(self.attendant, self.handle.best_supported_rsa_hash()).await?.flatten()
         } else {
             None
         };
         let key = PrivateKeyWithHashAlg::new(key, hash);
-        let result =
-            self.console.run_within(REPLY, self.handle.authenticate_publickey(self.user.clone(), key)).await??;
+        let result = reply(self.attendant, self.handle.authenticate_publickey(self.user.clone(), key)).await?;
         self.outcome(result)
     }
 
     /// Reads the private key, asking for its passphrase if the stored one does not open it.
-    async fn load_key(&mut self) -> Result<PrivateKey, Stop> {
-        let Some(text) = &self.params.private_key else { return Err(SshError::Refused.into()) };
-        let mut passphrase = self.params.passphrase.clone();
+    async fn load_key(&mut self) -> Result<PrivateKey, A::Stop> {
+        let Some(text) = &self.credentials.private_key else { return Err(SshError::Refused.into()) };
+        let mut passphrase = self.credentials.passphrase.clone();
         for _ in 0..=TRIES {
             match decode(text, passphrase).await {
                 Ok(key) => return Ok(key),
-                Err(Undecoded::Locked) if self.params.passphrase.is_some() => break,
-                Err(Undecoded::Locked) => passphrase = Some(self.console.ask("Key passphrase: ", false).await?),
+                Err(Undecoded::Locked) if self.credentials.passphrase.is_some() => break,
+                Err(Undecoded::Locked) => passphrase = Some(self.attendant.ask("Key passphrase: ", false).await?),
                 Err(Undecoded::Broken(source)) => return Err(SshError::BadPrivateKey { source }.into()),
             }
         }
         Err(SshError::BadPassphrase.into())
     }
 
-    async fn password(&mut self) -> Result<Attempt, Stop> {
+    async fn password(&mut self) -> Result<Attempt, A::Stop> {
         let password = match self.stored_password() {
             Some(password) => password,
-            None => self.console.ask("Password: ", false).await?,
+            None => self.attendant.ask("Password: ", false).await?,
         };
         let attempt = self.handle.authenticate_password(self.user.clone(), password.expose_secret());
-        let result = self.console.run_within(REPLY, attempt).await??;
+        let result = reply(self.attendant, attempt).await?;
         self.outcome(result)
     }
 
     /// The stored password, once.
     fn stored_password(&mut self) -> Option<SecretString> {
-        std::mem::take(&mut self.stored).then(|| self.params.password.clone()).flatten()
+        std::mem::take(&mut self.stored).then(|| self.credentials.password.clone()).flatten()
     }
 
-    async fn keyboard_interactive(&mut self) -> Result<Attempt, Stop> {
+    async fn keyboard_interactive(&mut self) -> Result<Attempt, A::Stop> {
         let start = self.handle.authenticate_keyboard_interactive_start(self.user.clone(), None);
-        let mut response = self.console.run_within(REPLY, start).await??;
+        let mut response = reply(self.attendant, start).await?;
         for _ in 0..MAX_ROUNDS {
-            self.upstream.show_notes(self.console);
+            self.upstream.show_notes(self.attendant);
             let (name, instructions, prompts) = match response {
                 KeyboardInteractiveAuthResponse::Success => return Ok(Attempt::In),
                 KeyboardInteractiveAuthResponse::Failure { remaining_methods, partial_success } => {
@@ -193,12 +240,12 @@ impl Login<'_> {
             };
             let answers = self.answer(&name, &instructions, &prompts).await?;
             let respond = self.handle.authenticate_keyboard_interactive_respond(answers);
-            response = self.console.run_within(REPLY, respond).await??;
+            response = reply(self.attendant, respond).await?;
         }
         Err(SshError::TooMuch.into())
     }
 
-    async fn answer(&mut self, name: &str, instructions: &str, prompts: &[Prompt]) -> Result<Vec<String>, Stop> {
+    async fn answer(&mut self, name: &str, instructions: &str, prompts: &[Prompt]) -> Result<Vec<String>, A::Stop> {
         if prompts.len() > MAX_PROMPTS {
             return Err(SshError::TooMuch.into());
         }
@@ -209,11 +256,11 @@ impl Login<'_> {
             return Ok(vec![password.expose_secret().to_owned()]);
         }
         for text in [name, instructions].into_iter().filter(|text| !text.trim().is_empty()) {
-            self.console.show_message(&format!("{}\n", short(text).trim_end()));
+            self.attendant.show_message(&format!("{}\n", short(text).trim_end()));
         }
         let mut answers = Vec::new();
         for prompt in prompts {
-            let answer = self.console.ask(&short(&prompt.prompt), prompt.echo).await?;
+            let answer = self.attendant.ask(&short(&prompt.prompt), prompt.echo).await?;
             answers.push(answer.expose_secret().to_owned());
         }
         Ok(answers)

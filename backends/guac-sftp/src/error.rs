@@ -1,4 +1,4 @@
-//! Why an SSH session ends badly.
+//! Why an SSH connection does not come about or breaks off.
 
 use std::io;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use guac_session::SessionEnd;
 
 use crate::hostkey::HostKeyError;
 
-/// Why a session did not come about or broke off.
+/// Why an SSH connection, or what runs on it, did not come about or broke off.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SshError {
@@ -34,6 +34,9 @@ pub enum SshError {
     /// *Caller.* The user gave up at a prompt.
     #[error("the login was cancelled")]
     Cancelled,
+    /// *Caller.* Something that is not stored has to be asked, and nobody is there to be asked.
+    #[error("the login needs something that is not set for this connection")]
+    Unattended,
     /// *Upstream.* No address for the host name.
     #[error("the machine's host name is unknown")]
     UnknownHost {
@@ -70,9 +73,9 @@ pub enum SshError {
         #[source]
         source: HostKeyError,
     },
-    /// *Upstream.* It opened no session, terminal, shell or command.
+    /// *Upstream.* It opened no session, terminal, shell, command or subsystem.
     #[error("the machine refused to open a {what}")]
-    NoShell {
+    NotOpened {
         /// What was asked for.
         what: &'static str,
     },
@@ -102,12 +105,13 @@ impl SshError {
             | Self::BadPassphrase
             | Self::Refused
             | Self::Cancelled
+            | Self::Unattended
             | Self::HostKeyChanged { .. } => Status::ClientUnauthorized,
             Self::UnknownHost { .. } => Status::UpstreamNotFound,
             Self::ConnectionRefused | Self::Unreachable { .. } => Status::UpstreamUnavailable,
             Self::Timeout { .. } => Status::UpstreamTimeout,
             Self::HostKeyStore { .. } => Status::ServerError,
-            Self::NoShell { .. } | Self::Protocol { .. } | Self::Lost | Self::TooMuch => Status::UpstreamError,
+            Self::NotOpened { .. } | Self::Protocol { .. } | Self::Lost | Self::TooMuch => Status::UpstreamError,
         }
     }
 
@@ -144,5 +148,54 @@ impl From<SshError> for SessionEnd {
         let source = error.source().map(ToString::to_string);
         tracing::debug!(%error, source, "SSH session failed");
         Self::new(error.status(), error.to_string())
+    }
+}
+
+/// Why there are no files beside a desktop. It ends the session.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SftpError {
+    /// *Upstream.* The machine is not there, or is not the one.
+    #[error("no file transfer (SFTP): {source}")]
+    Connect {
+        /// What happened.
+        #[source]
+        source: SshError,
+    },
+    /// *Caller.* It does not let us in.
+    #[error("no file transfer (SFTP): {source}")]
+    Login {
+        /// What happened.
+        #[source]
+        source: SshError,
+    },
+    /// *Upstream.* It has no SFTP.
+    #[error("no file transfer (SFTP): {source}")]
+    NoSftp {
+        /// What happened.
+        #[source]
+        source: SshError,
+    },
+}
+
+impl SftpError {
+    pub(crate) fn connect(source: SshError) -> Self {
+        Self::Connect { source }
+    }
+
+    /// The status to report.
+    ///
+    /// # Specification
+    /// guacd's: a machine that is not there is a server error, so that it does not pass for the desktop's.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Connect { source } => match source.status() {
+                Status::UpstreamNotFound | Status::UpstreamUnavailable | Status::UpstreamTimeout => Status::ServerError,
+                status => status,
+            },
+            Self::Login { source } => source.status(),
+            Self::NoSftp { .. } => Status::UpstreamError,
+        }
     }
 }

@@ -4,16 +4,17 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use russh::client::{self, Handle};
+use russh::client::{self, Handle, Msg};
 use russh::keys::PublicKeyOrCertificate;
+use russh::{Channel, Disconnect};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::backend::Console;
+use crate::auth::{self, Attendant};
 use crate::error::SshError;
 use crate::hostkey::{HostKey, HostKeyError, HostKeyStore, Verdict, is_set_key};
-use crate::params::SshParams;
+use crate::params::{Credentials, Target};
 use crate::transport::{Budget, Transport};
 
 /// Time for the key exchange. OpenSSH gives a whole login two minutes; slow small machines need some seconds.
@@ -34,10 +35,10 @@ const KEEPALIVE_MAX: usize = 3;
 /// Longest text that the machine may show before the login.
 const MAX_NOTES_BYTES: usize = 16 << 10;
 
-/// What the library's task and the session share.
+/// What the library's task and the connection share.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Upstream {
-    pub(crate) budget: Budget,
+    budget: Budget,
     notes: Arc<Mutex<String>>,
 }
 
@@ -53,10 +54,10 @@ impl Upstream {
     }
 
     /// Shows what came since the last time.
-    pub(crate) fn show_notes(&mut self, console: &mut Console) {
+    pub(crate) fn show_notes(&self, attendant: &mut impl Attendant) {
         let notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
         if !notes.is_empty() {
-            console.show_message(&notes);
+            attendant.show_message(&notes);
         }
     }
 }
@@ -113,50 +114,103 @@ impl client::Handler for Client {
     }
 }
 
-/// Connects and exchanges keys. `cut` ends the connection at any time.
-///
-/// # Cancel safety
-/// If the future is dropped the connection may stay open until `cut` is cancelled.
-pub(crate) async fn connect(
-    params: &SshParams,
-    store: Arc<dyn HostKeyStore>,
-    cut: CancellationToken,
+/// An SSH connection. Dropping it cuts it.
+pub struct Connection {
+    handle: Handle<Client>,
     upstream: Upstream,
-) -> Result<Handle<Client>, SshError> {
-    let stream = reach(params).await?;
-    let config = client::Config {
-        client_id: russh::SshId::Standard(Cow::Borrowed("SSH-2.0-guacd-lite")),
-        window_size: WINDOW_BYTES,
-        maximum_packet_size: PACKET_BYTES,
-        channel_buffer_size: CHANNEL_PACKETS,
-        keepalive_interval: params.alive_interval,
-        keepalive_max: KEEPALIVE_MAX,
-        nodelay: true,
-        ..client::Config::default()
-    };
-    let client = Client {
-        host: params.host.clone(),
-        port: params.port,
-        host_key: params.host_key.clone(),
-        store,
-        upstream: upstream.clone(),
-    };
-    let transport = Transport::new(stream, cut, upstream.budget);
-    timeout(HANDSHAKE, client::connect_stream(Arc::new(config), transport, client))
-        .await
-        .map_err(|_| SshError::Timeout { after: HANDSHAKE })?
+    /// Ends the library's task: its socket is cut.
+    cut: CancellationToken,
+    _cut_on_drop: DropGuard,
 }
 
-/// Finds the machine and opens a socket to the first of its addresses that answers.
-async fn reach(params: &SshParams) -> Result<TcpStream, SshError> {
-    let host = params.host.trim();
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// Connects, exchanges keys and makes sure that the machine is the one.
+    ///
+    /// # Errors
+    /// [`SshError`] if nobody answers, or somebody else does.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped the connection is cut.
+    pub async fn open(target: &Target, store: Arc<dyn HostKeyStore>) -> Result<Self, SshError> {
+        let (cut, upstream) = (CancellationToken::new(), Upstream::default());
+        let cut_on_drop = cut.clone().drop_guard();
+        let stream = reach(target).await?;
+        let config = client::Config {
+            client_id: russh::SshId::Standard(Cow::Borrowed("SSH-2.0-guacd-lite")),
+            window_size: WINDOW_BYTES,
+            maximum_packet_size: PACKET_BYTES,
+            channel_buffer_size: CHANNEL_PACKETS,
+            keepalive_interval: target.alive_interval,
+            keepalive_max: KEEPALIVE_MAX,
+            nodelay: true,
+            ..client::Config::default()
+        };
+        let client = Client {
+            host: target.host.clone(),
+            port: target.port,
+            host_key: target.host_key.clone(),
+            store,
+            upstream: upstream.clone(),
+        };
+        let transport = Transport::new(stream, cut.clone(), upstream.budget.clone());
+        let handle = timeout(HANDSHAKE, client::connect_stream(Arc::new(config), transport, client))
+            .await
+            .map_err(|_| SshError::Timeout { after: HANDSHAKE })??;
+        Ok(Self { handle, upstream, cut, _cut_on_drop: cut_on_drop })
+    }
+
+    /// Logs in; from then on the machine may send as much as it likes.
+    ///
+    /// # Errors
+    /// [`SshError::Refused`] if nothing helps, and whatever else ends the connection or the attendant's part.
+    pub async fn log_in<A: Attendant>(&mut self, credentials: &Credentials, attendant: &mut A) -> Result<(), A::Stop> {
+        self.upstream.show_notes(attendant);
+        auth::log_in(attendant, &mut self.handle, credentials, &self.upstream).await?;
+        self.upstream.budget.lift();
+        Ok(())
+    }
+
+    /// Opens a channel for a shell, a command or a subsystem.
+    ///
+    /// # Errors
+    /// [`SshError::NotOpened`] if the machine refuses.
+    pub async fn open_session(&self) -> Result<Channel<Msg>, SshError> {
+        self.handle.channel_open_session().await.map_err(|error| match error {
+            russh::Error::ChannelOpenFailure(_) | russh::Error::RequestDenied => {
+                SshError::NotOpened { what: "session" }
+            }
+            error => error.into(),
+        })
+    }
+
+    /// Takes leave and waits until no task of the library is left. The error says why the connection had ended before,
+    /// if it had.
+    ///
+    /// # Errors
+    /// What the library's task ended with.
+    pub async fn close(mut self) -> Result<(), SshError> {
+        let _ = self.handle.disconnect(Disconnect::ByApplication, "", "").await;
+        self.cut.cancel();
+        (&mut self.handle).await
+    }
+}
+
+/// Finds the machine and opens a socket to the first of its addresses that answers. All SSH connections begin here.
+async fn reach(target: &Target) -> Result<TcpStream, SshError> {
+    let host = target.host.trim();
     if host.is_empty() {
         return Err(SshError::NoHost);
     }
-    let after = params.timeout;
+    let after = target.timeout;
     let deadline = Instant::now() + after;
     let late = |_| SshError::Timeout { after };
-    let addresses = timeout_at(deadline, tokio::net::lookup_host((host, params.port)))
+    let addresses = timeout_at(deadline, tokio::net::lookup_host((host, target.port)))
         .await
         .map_err(late)?
         .map_err(|source| SshError::UnknownHost { source: Some(source) })?;

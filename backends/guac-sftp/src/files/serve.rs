@@ -11,7 +11,7 @@ use russh_sftp::client::RawSftpSession;
 use russh_sftp::client::error::Error;
 use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
 
-use crate::sftp::path::child;
+use crate::files::path::child;
 
 /// Type of directories and their indices (P-143).
 pub(crate) const INDEX_MIMETYPE: &str = "application/vnd.glyptodon.guacamole.stream-index+json";
