@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::shell::read;
 
 /// Each crate and the crates of ours that it may use. A new edge is a reviewed line here.
-const MAY_USE: [(&str, &[&str]); 21] = [
+const MAY_USE: [(&str, &[&str]); 22] = [
     ("guac-protocol", &[]),
     ("guac-canvas", &["guac-protocol"]),
     ("guac-display", &["guac-protocol"]),
@@ -17,6 +17,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
     ("guac-tls", &["guac-protocol"]),
     ("guac-tunnel", &["guac-tls", "guac-protocol"]),
     ("guac-client", &["guac-tls", "guac-canvas", "guac-protocol"]),
+    ("guac-acme", &[]),
     ("guac-auth-mysql", &["guac-protocol"]),
     ("guac-rdp", &["guac-session", "guac-tls", "guac-display", "guac-protocol"]),
     ("guac-sftp", &["guac-session", "guac-display", "guac-protocol"]),
@@ -29,6 +30,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
             "guac-protocol",
             "guac-session",
             "guac-tunnel",
+            "guac-acme",
             "guac-auth-mysql",
             "guac-rdp",
             "guac-sftp",

@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use crate::shell::{has, read, run};
 
 /// Debian packages that the tests use: a program that tells whether each is there, and its package.
-const TEST_PACKAGES: [(&str, &str); 17] = [
+const TEST_PACKAGES: [(&str, &str); 18] = [
     ("/usr/sbin/sshd", "openssh-server"),
     ("ssh-keygen", "openssh-client"),
     ("Xvnc", "tigervnc-standalone-server"),
@@ -22,6 +22,7 @@ const TEST_PACKAGES: [(&str, &str); 17] = [
     ("xev", "x11-utils"),
     ("xsetroot", "x11-xserver-utils"),
     ("/usr/sbin/mariadbd", "mariadb-server"),
+    ("pebble", "pebble"),
     ("chromium", "chromium"),
 ];
 
