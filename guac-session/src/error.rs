@@ -31,10 +31,10 @@ impl SessionEnd {
         Self::new(Status::SessionClosed, "the session was ended by an administrator")
     }
 
-    /// The daemon stops.
+    /// The daemon stops, or its machine does. Clients come again after this: another daemon, or the next start, has room.
     #[must_use]
     pub fn shutdown() -> Self {
-        Self::new(Status::SessionClosed, "the gateway is shutting down")
+        Self::new(Status::UpstreamUnavailable, "the gateway is shutting down")
     }
 
     /// The status users get.

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::cli::{Cli, Command, ConnectionCommand, DbCommand, PasswordSource, Serve, Settings, UserCommand};
 use crate::config::{Config, Log};
-use crate::signals::Stop;
+use crate::signals::{Stop, Stopping};
 use crate::supervisor::{Server, open_store};
 use crate::{demo, logging};
 
@@ -78,12 +78,14 @@ async fn serve(arguments: &Serve) -> Result<()> {
     let mut stop = Stop::new()?;
     let store = open_store(&config).await?;
     make_first_admin(&store, config.admin_password_file.as_deref()).await?;
-    let server = Server::start(&config, store).await?;
+    let mut server = Server::start(&config, store).await?;
     println!("guacd-lite is ready: {}", server.web_url());
     if let Some(address) = server.guacd_address() {
         println!("guacd protocol on {address}");
     }
-    stop.received().await;
+    if stop.received().await == Stopping::Drain {
+        server.drain(&mut stop).await;
+    }
     server.stop().await;
     Ok(())
 }

@@ -1,12 +1,14 @@
 //! The sessions of this process behind the interface that tunnels know.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream;
-use guac_protocol::{Instruction, Selection};
+use guac_protocol::{Instruction, Selection, Status};
 use guac_session::{Hub, Params, User, UserReceiver, UserSender};
 use guac_tunnel::{InstructionSink, Link, LinkClosed, OpenError, OpenRequest, Opened, SessionHost};
+use guac_web::WebApp;
 
 /// A [`Hub`] that tunnels can open sessions at.
 pub(crate) struct HubHost(pub(crate) Hub);
@@ -34,6 +36,28 @@ impl SessionHost for HubHost {
             };
             Ok(Opened { connection_id, link: link(user) })
         })
+    }
+}
+
+/// What other gateways find at the guacd port: the same sessions, and no new ones while the daemon takes none.
+pub(crate) struct GuacdPort {
+    pub(crate) host: Arc<dyn SessionHost>,
+    pub(crate) app: WebApp,
+}
+
+impl SessionHost for GuacdPort {
+    fn parameters(&self, selected: &str) -> Option<Vec<String>> {
+        self.host.parameters(selected)
+    }
+
+    fn open(&self, request: OpenRequest) -> BoxFuture<'_, Result<Opened, OpenError>> {
+        // Whoever joins a live session finds it nowhere else.
+        if matches!(request.selection, Selection::Protocol(_)) && !self.app.is_ready() {
+            let refused =
+                OpenError::new(Status::UpstreamUnavailable, "This server takes no new sessions; another may.");
+            return Box::pin(std::future::ready(Err(refused)));
+        }
+        self.host.open(request)
     }
 }
 

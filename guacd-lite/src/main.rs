@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod config;
 mod demo;
+mod drain;
 mod host;
 mod listener;
 mod logging;

@@ -9,6 +9,15 @@ pub(crate) struct Stop {
     interrupt: Signal,
 }
 
+/// How it is to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stopping {
+    /// SIGTERM: with time for those who work.
+    Drain,
+    /// SIGINT: whoever sent it waits for the end.
+    AtOnce,
+}
+
 impl Stop {
     /// Takes the signals over from the operating system's default.
     pub(crate) fn new() -> Result<Self> {
@@ -20,10 +29,10 @@ impl Stop {
     ///
     /// # Cancel safety
     /// No signal is lost when the future is dropped.
-    pub(crate) async fn received(&mut self) {
+    pub(crate) async fn received(&mut self) -> Stopping {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Stopping::Drain,
+            _ = self.interrupt.recv() => Stopping::AtOnce,
         }
     }
 }

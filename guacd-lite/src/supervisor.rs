@@ -14,7 +14,7 @@ use guac_ssh::SshBackend;
 use guac_tls::KnownCertificates;
 use guac_tunnel::{GuacdTls, GuacdTlsError, GuacdVerify, SessionHost, TunnelLimits, serve_guacd};
 use guac_vnc::VncBackend;
-use guac_web::{WebApp, WebConfig};
+use guac_web::{NotReady, WebApp, WebConfig};
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -22,8 +22,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, GuacdListen, OutsideGuacd};
-use crate::host::HubHost;
+use crate::drain::{Drain, Live};
+use crate::host::{GuacdPort, HubHost};
 use crate::listener::{Listener, Stream};
+use crate::signals::Stop;
+
+/// How long the end takes at most, once it has begun. Docker waits no longer before it kills.
+const END_GRACE: Duration = Duration::from_secs(10);
+
+/// The part of it in which tunnels say goodbye. What is left is longer than a back end's time to close.
+const TUNNELS_GRACE: Duration = Duration::from_secs(4);
 
 /// A running server.
 pub(crate) struct Server {
@@ -36,7 +44,9 @@ pub(crate) struct Server {
     accepting: TaskTracker,
     serving: TaskTracker,
     stop_accepting: CancellationToken,
-    drain: Duration,
+    drain: Drain,
+    /// Held from the signal to the end.
+    stopping: Option<NotReady>,
 }
 
 /// Opens the database, ready for use.
@@ -140,11 +150,16 @@ impl Server {
             accepting: TaskTracker::new(),
             serving: TaskTracker::new(),
             stop_accepting: CancellationToken::new(),
-            drain: Duration::from_secs(config.drain_timeout_s),
+            drain: Drain {
+                notice: Duration::from_secs(config.drain_notice_s),
+                timeout: Duration::from_secs(config.drain_timeout_s),
+            },
+            stopping: None,
         };
         server.accept_web(web);
         if let Some(guacd) = guacd {
-            server.accept_guacd(guacd, host);
+            let app = server.app.clone();
+            server.accept_guacd(guacd, Arc::new(GuacdPort { host, app }));
         }
         Ok(server)
     }
@@ -181,8 +196,28 @@ impl Server {
         self.accepting.spawn(listener.serve(self.serving.clone(), self.stop_accepting.clone(), serve));
     }
 
-    /// Stops in order: no new connections, users told, sessions closed, history closed, database closed. Whatever does
-    /// not end within the drain time is dropped.
+    /// Takes no new sessions, and waits until nobody works here any more, the time to drain is over, or the next signal
+    /// comes. All else is served.
+    pub(crate) async fn drain(&mut self, stop: &mut Stop) {
+        self.stopping = Some(self.app.not_ready("stopping"));
+        let Live { sessions, tunnels } = self.live();
+        let (timeout_s, notice_s) = (self.drain.timeout.as_secs(), self.drain.notice.as_secs());
+        tracing::info!(sessions, tunnels, timeout_s, notice_s, "Draining");
+        tokio::select! {
+            left = self.drain.wait(|| self.live(), |_, _| {}) => {
+                tracing::info!(sessions = left.sessions, tunnels = left.tunnels, "Drained");
+            }
+            _ = stop.received() => tracing::info!("Another signal ends the draining"),
+        }
+    }
+
+    /// Who is connected.
+    fn live(&self) -> Live {
+        Live { sessions: self.hub.sessions().len(), tunnels: self.app.registry().count() }
+    }
+
+    /// Stops in order: no new connections, users told to come again, sessions closed, history closed, database closed.
+    /// Whatever does not end within the grace is dropped.
     pub(crate) async fn stop(self) {
         let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
         let (sessions, connections) = (self.hub.sessions().len(), self.serving.len());
@@ -191,12 +226,12 @@ impl Server {
         self.accepting.close();
         self.serving.close();
         let drained = async {
-            self.app.drain(self.drain).await;
+            self.app.drain(TUNNELS_GRACE).await;
             self.hub.shutdown().await;
             self.accepting.wait().await;
             self.serving.wait().await;
         };
-        if tokio::time::timeout(self.drain, drained).await.is_err() {
+        if tokio::time::timeout(END_GRACE, drained).await.is_err() {
             tracing::warn!(sessions = self.hub.sessions().len(), "Not everything ended in time");
         }
         self.store.close().await;

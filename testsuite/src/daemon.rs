@@ -326,17 +326,28 @@ impl Daemon {
         self.process.kill();
     }
 
-    /// Asks it to stop, without waiting.
+    /// Asks it to stop, without waiting. It drains.
     pub fn terminate(&self) {
         self.process.signal("TERM");
     }
 
-    /// Asks it to stop and waits for its end.
+    /// Asks it to stop at once, without waiting.
+    pub fn interrupt(&self) {
+        self.process.signal("INT");
+    }
+
+    /// Waits for its end, which somebody has asked for.
     #[must_use]
-    pub fn stop(mut self) -> Stopped {
-        self.terminate();
+    pub fn ended(mut self) -> Stopped {
         let status = self.process.wait();
         Stopped { status, log: self.log() }
+    }
+
+    /// Asks it to stop and waits for its end.
+    #[must_use]
+    pub fn stop(self) -> Stopped {
+        self.terminate();
+        self.ended()
     }
 
     /// Stops it; it must have nothing left to stop, nothing may have panicked, and nothing may hold it up.
@@ -346,6 +357,7 @@ impl Daemon {
         let Stopped { status, log } = self.stop();
         assert!(status.success(), "{status}: {log}");
         assert!(!log.contains("panicked"), "{log}");
+        assert!(log.contains("Drained sessions=0 tunnels=0"), "{log}");
         assert!(log.contains("Stopping sessions=0 connections=0"), "{log}");
         let tasks = log.split("connections=0 tasks=").nth(1).and_then(|rest| rest.split_whitespace().next());
         let tasks: usize = tasks.unwrap().parse().unwrap();

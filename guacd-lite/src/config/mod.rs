@@ -25,6 +25,7 @@ const OTHER_VARIABLES: [&str; 1] = ["GUACD_LITE_CONFIG"];
 pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     pub(crate) drain_timeout_s: u64,
+    pub(crate) drain_notice_s: u64,
     pub(crate) admin_password_file: Option<PathBuf>,
     pub(crate) web: Web,
     pub(crate) guacd: Guacd,
@@ -176,7 +177,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data_dir: default_data_dir(),
-            drain_timeout_s: 10,
+            drain_timeout_s: 5,
+            drain_notice_s: 0,
             admin_password_file: None,
             web: Web::default(),
             guacd: Guacd::default(),

@@ -59,7 +59,8 @@ pub(crate) async fn run(web_listen: SocketAddr) -> Result<()> {
         );
     }
     println!("\nCtrl+C ends it.");
-    stop.received().await;
+    // Nobody else works here, so either signal ends it at once.
+    let _ = stop.received().await;
     server.stop().await;
     if let Some(vnc) = vnc {
         vnc.stop().await;

@@ -6,6 +6,7 @@ mod clients;
 mod crash;
 mod database;
 mod differential;
+mod drain;
 mod failures;
 mod files;
 mod hostile;
