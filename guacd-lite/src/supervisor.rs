@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use guac_auth_mysql::Store;
 use guac_rdp::RdpBackend;
 use guac_session::{Backend, Hub};
-use guac_sftp::FileHostKeys;
+use guac_sftp::{FileHostKeys, HostKeyStore};
 use guac_ssh::SshBackend;
 use guac_tls::KnownCertificates;
 use guac_tunnel::{GuacdTls, GuacdTlsError, GuacdVerify, SessionHost, TunnelLimits, serve_guacd};
@@ -118,11 +118,11 @@ impl Server {
         if closed > 0 {
             tracing::info!(rows = closed, "Closed history rows that the last run left open");
         }
-        let host_keys = FileHostKeys::new(config.data_dir.join("ssh_known_hosts"));
+        let host_keys: Arc<dyn HostKeyStore> = Arc::new(FileHostKeys::new(config.data_dir.join("ssh_known_hosts")));
         let rdp = RdpBackend::new()
             .with_known_certificates(KnownCertificates::new(config.data_dir.join("rdp_known_certificates")));
-        let backends: Vec<Box<dyn Backend>> =
-            vec![Box::new(SshBackend::new(Arc::new(host_keys))), Box::new(VncBackend::new()), Box::new(rdp)];
+        let vnc = VncBackend::new().with_host_keys(Arc::clone(&host_keys));
+        let backends: Vec<Box<dyn Backend>> = vec![Box::new(SshBackend::new(host_keys)), Box::new(vnc), Box::new(rdp)];
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let hub = Hub::new(backends, threads);
         let host: Arc<dyn SessionHost> = Arc::new(HubHost(hub.clone()));

@@ -19,10 +19,10 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ("guac-client", &["guac-tls", "guac-canvas", "guac-protocol"]),
     ("guac-acme", &[]),
     ("guac-auth-mysql", &["guac-protocol"]),
-    ("guac-rdp", &["guac-session", "guac-tls", "guac-display", "guac-protocol"]),
+    ("guac-rdp", &["guac-sftp", "guac-session", "guac-tls", "guac-display", "guac-protocol"]),
     ("guac-sftp", &["guac-session", "guac-display", "guac-protocol"]),
     ("guac-ssh", &["guac-sftp", "guac-session", "guac-terminal", "guac-display", "guac-protocol"]),
-    ("guac-vnc", &["guac-session", "guac-tls", "guac-display", "guac-protocol"]),
+    ("guac-vnc", &["guac-sftp", "guac-session", "guac-tls", "guac-display", "guac-protocol"]),
     ("guac-web", &["guac-tunnel", "guac-auth-mysql", "guac-protocol"]),
     (
         "guacd-lite",

@@ -42,6 +42,11 @@ impl DesktopFiles {
     /// # Cancel safety
     /// If the future is dropped the connection is cut.
     pub async fn open(params: SftpParams, host_keys: Arc<dyn HostKeyStore>) -> Result<Self, SftpError> {
+        // Large while it goes on, and nothing afterwards.
+        Box::pin(Self::connect(params, host_keys)).await
+    }
+
+    async fn connect(params: SftpParams, host_keys: Arc<dyn HostKeyStore>) -> Result<Self, SftpError> {
         let connection = Connection::open(&params.target, host_keys).await.map_err(SftpError::connect)?;
         let mut files = Self { connection, offer: Offer::Over };
         match files.enter(params).await {
@@ -111,7 +116,7 @@ impl DesktopFiles {
     /// Ends all transfers and the connection, and waits until no task of either is left.
     pub async fn close<P: Picture>(self, stage: &mut Stage<P>) {
         let Self { connection, offer } = self;
-        let closing = async {
+        let closing = Box::pin(async {
             let closed = match offer {
                 Offer::Shown(files) => Some(files.close(stage).await),
                 Offer::Waiting(sftp, _) => Some(sftp.close()),
@@ -122,7 +127,7 @@ impl DesktopFiles {
                 closed.cancelled().await;
             }
             ended
-        };
+        });
         let ended = tokio::time::timeout(CLOSING, closing).await;
         tracing::trace!(?ended, "Left the machine with the files");
     }

@@ -1,10 +1,11 @@
 //! One session: connecting, the open desktop, the end.
 
-use std::{io, pin::pin, time::Duration};
+use std::{fmt, io, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use guac_display::{Cursor, Size, Surface};
 use guac_session::{Backend, Event, SessionEnd, Stage, Start};
+use guac_sftp::{DesktopFiles, HostKeyStore, MemoryHostKeys};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, WriteHalf},
     time::sleep,
@@ -35,14 +36,35 @@ const READ_BYTES: usize = 64 * 1024;
 const MAX_UNSENT_BYTES: usize = 1 << 20;
 
 /// The backend behind `select vnc`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct VncBackend;
+#[derive(Clone)]
+pub struct VncBackend {
+    host_keys: Arc<dyn HostKeyStore>,
+}
+
+impl fmt::Debug for VncBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VncBackend").finish_non_exhaustive()
+    }
+}
+
+impl Default for VncBackend {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl VncBackend {
-    /// The backend. It keeps nothing between sessions.
+    /// A backend that keeps nothing beyond its own life: host keys of machines with files are remembered as long.
     #[must_use]
     pub fn new() -> Self {
-        Self
+        Self { host_keys: Arc::new(MemoryHostKeys::default()) }
+    }
+
+    /// Remembers machines with files (`enable-sftp`) in `host_keys`.
+    #[must_use]
+    pub fn with_host_keys(mut self, host_keys: Arc<dyn HostKeyStore>) -> Self {
+        self.host_keys = host_keys;
+        self
     }
 }
 
@@ -56,8 +78,9 @@ impl Backend for VncBackend {
     }
 
     fn run(&self, start: Start) -> BoxFuture<'static, Result<(), SessionEnd>> {
+        let host_keys = Arc::clone(&self.host_keys);
         Box::pin(async move {
-            run(start).await.map_err(|error| {
+            run(start, host_keys).await.map_err(|error| {
                 tracing::debug!(error = &error as &dyn std::error::Error, "VNC session failed");
                 error.into()
             })
@@ -65,27 +88,30 @@ impl Backend for VncBackend {
     }
 }
 
-async fn run(start: Start) -> Result<(), VncError> {
+async fn run(start: Start, host_keys: Arc<dyn HostKeyStore>) -> Result<(), VncError> {
     let params = VncParams::parse(start.params())?;
     let mut session = Session {
         wanted_size: (start.owner().width_px, start.owner().height_px),
         login: Login { username: params.username.clone(), password: params.password.clone() },
         input: Input { clipboard: params.clipboard_encoding, resize: params.resize },
         params,
+        files: None,
     };
     // Nothing is shown before the server has said its size.
     let nothing = Size::new(1, 1).map_err(|_| VncError::Lost { source: io::ErrorKind::InvalidInput.into() })?;
     let (_, mut stage) = start.stage(Surface::new(nothing));
-    match Box::pin(session.open(&mut stage)).await? {
-        Some(opened) => Box::pin(session.serve(opened, &mut stage)).await,
-        None => Ok(()),
+    let result = session.run(&mut stage, host_keys).await;
+    if let Some(files) = session.files.take() {
+        files.close(&mut stage).await;
     }
+    result
 }
 
 /// What a session knows beside its connection.
 #[derive(Debug)]
 struct Session {
     params: VncParams,
+    files: Option<DesktopFiles>,
     login: Login,
     input: Input,
     /// The owner's window.
@@ -100,10 +126,7 @@ struct Opened {
 }
 
 impl Session {
-    /// Connects, again where that may help. Nothing where the session ended meanwhile.
-    async fn open(&mut self, stage: &mut Stage<Surface>) -> Result<Option<Opened>, VncError> {
-        let mut config = self.params.rfb.clone();
-        let mut retries = self.params.retries;
+    async fn run(&mut self, stage: &mut Stage<Surface>, host_keys: Arc<dyn HostKeyStore>) -> Result<(), VncError> {
         if let Some(wake) = self.params.wake.take() {
             let (host, port) = (self.params.host.clone(), self.params.port);
             let waking = async {
@@ -111,9 +134,27 @@ impl Session {
                 Ok(())
             };
             if self.alongside(stage, waking).await?.is_none() {
-                return Ok(None);
+                return Ok(());
             }
         }
+        if let Some(params) = self.params.files.take() {
+            let opening = DesktopFiles::open(params, host_keys);
+            let opening = async { opening.await.map_err(|source| VncError::Files { source }) };
+            match self.alongside(stage, opening).await? {
+                Some(files) => self.files = Some(files),
+                None => return Ok(()),
+            }
+        }
+        match Box::pin(self.open(stage)).await? {
+            Some(opened) => Box::pin(self.serve(opened, stage)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Connects, again where that may help. Nothing where the session ended meanwhile.
+    async fn open(&mut self, stage: &mut Stage<Surface>) -> Result<Option<Opened>, VncError> {
+        let mut config = self.params.rfb.clone();
+        let mut retries = self.params.retries;
         loop {
             match self.attempt(&config, stage).await {
                 Err(VncError::Rfb { source: RfbError::NoUsableSecurity { vencrypt: true, .. }, .. })
@@ -207,6 +248,9 @@ impl Session {
             stage.set_cursor(&Cursor::dot());
         }
         self.input.size(self.wanted_size.0, self.wanted_size.1, &mut connection);
+        if let Some(files) = &mut self.files {
+            files.show(stage);
+        }
         loop {
             self.show_events(&mut connection, stage);
             if let Some(bytes) = connection.poll_transmit() {
@@ -217,6 +261,7 @@ impl Session {
             let turn = tokio::select! {
                 biased;
                 event = stage.next() => Turn::Event(event),
+                () = files_ended(&mut self.files) => Turn::FilesEnded,
                 sent = send(&mut writer, &unsent), if unflushed || !unsent.is_empty() => Turn::Sent(sent),
                 // Others first: this server keeps us busy.
                 () = tokio::task::yield_now(), if busy => Turn::Read(Ok(0)),
@@ -225,10 +270,18 @@ impl Session {
             let lost = |source| VncError::Lost { source };
             match turn {
                 Turn::Event(Event::Ended) => return Ok(()),
-                Turn::Event(_) if unsent.len() > unsent_limit => {
-                    tracing::trace!("Server does not listen, input dropped")
+                Turn::Event(event) => match self.offer_to_files(event) {
+                    None => {}
+                    Some(_) if unsent.len() > unsent_limit => {
+                        tracing::trace!("Server does not listen, input dropped")
+                    }
+                    Some(event) => self.input.apply(event, &mut connection),
+                },
+                Turn::FilesEnded => {
+                    if let Some(files) = &mut self.files {
+                        files.withdraw(stage);
+                    }
                 }
-                Turn::Event(event) => self.input.apply(event, &mut connection),
                 Turn::Sent(sent) => {
                     let sent = sent.map_err(lost)?;
                     unflushed = sent > 0;
@@ -247,6 +300,14 @@ impl Session {
                     result.map_err(broken)?;
                 }
             }
+        }
+    }
+
+    /// What is left of an event when the files beside the desktop had theirs.
+    fn offer_to_files(&mut self, event: Event) -> Option<Event> {
+        match &mut self.files {
+            Some(files) => files.handle(event),
+            None => Some(event),
         }
     }
 
@@ -272,6 +333,7 @@ impl Session {
 /// Why the loop went round.
 enum Turn {
     Event(Event),
+    FilesEnded,
     Sent(io::Result<usize>),
     Read(io::Result<usize>),
 }
@@ -291,6 +353,14 @@ async fn alongside<T>(
             },
             done = &mut work => return done.map(Some),
         }
+    }
+}
+
+/// Waits until the machine ends file transfer; for ever where there is none.
+async fn files_ended(files: &mut Option<DesktopFiles>) {
+    match files {
+        Some(files) => files.ended().await,
+        None => std::future::pending().await,
     }
 }
 

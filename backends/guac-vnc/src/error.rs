@@ -4,6 +4,7 @@ use std::io;
 
 use guac_protocol::Status;
 use guac_session::SessionEnd;
+use guac_sftp::SftpError;
 use guac_tls::TlsError;
 
 use crate::rfb::RfbError;
@@ -61,6 +62,13 @@ pub enum VncError {
     /// *Caller.* Credentials are needed and the owner cannot be asked.
     #[error("the VNC server needs credentials and none are configured")]
     CredentialsMissing,
+    /// *Upstream.* The files beside the desktop are not to be had.
+    #[error("{source}")]
+    Files {
+        /// Why.
+        #[source]
+        source: SftpError,
+    },
     /// *Upstream.* The connection broke.
     #[error("the connection to the VNC server was lost")]
     Lost {
@@ -96,6 +104,7 @@ impl VncError {
             Self::Rfb { source: RfbError::AuthenticationFailed { .. }, .. } => Status::ClientUnauthorized,
             Self::Rfb { source: RfbError::Refused { .. }, .. } => Status::UpstreamUnavailable,
             Self::Tls { source } => source.status(),
+            Self::Files { source } => source.status(),
             Self::Lost { .. } | Self::Rfb { .. } => Status::UpstreamError,
         }
     }

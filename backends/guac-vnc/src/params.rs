@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use guac_session::{Params, WakeOnLan};
+use guac_sftp::SftpParams;
 use guac_tls::CertificatePolicy;
 use secrecy::SecretString;
 
@@ -95,6 +96,8 @@ pub(crate) struct VncParams {
     pub(crate) clipboard_encoding: ClipboardEncoding,
     pub(crate) tls: CertificatePolicy,
     pub(crate) wake: Option<WakeOnLan>,
+    /// SFTP beside the desktop, until it is opened.
+    pub(crate) files: Option<SftpParams>,
     pub(crate) rfb: Config,
 }
 
@@ -105,7 +108,7 @@ impl VncParams {
                 return Err(VncError::UnsupportedParameter { name });
             }
         }
-        for name in ["enable-sftp", "enable-audio", "disable-server-input"] {
+        for name in ["enable-audio", "disable-server-input"] {
             if params.bool(name, false) {
                 tracing::warn!(
                     parameter = name,
@@ -128,6 +131,8 @@ impl VncParams {
             repeater_target: repeater_target(params),
         };
         Ok(Self {
+            // guacd's name for SFTP is empty where none is set: the VNC server's is no account of the machine's.
+            files: SftpParams::from_params(params, &host, None),
             host,
             port,
             retries: params.number::<u32>("autoretry", 0).min(MAX_RETRIES),

@@ -4,9 +4,11 @@
 
 mod decoding;
 mod encode;
+mod files;
 mod handshake;
 mod hostile;
 mod messages;
 mod session;
 mod support;
+mod viewer;
 mod xvnc;

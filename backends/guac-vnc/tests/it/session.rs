@@ -9,123 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use guac_protocol::{ClientInfo, Decoder, ProtocolVersion, Status};
-use guac_session::{Hub, Params, User};
-use guac_vnc::VncBackend;
+use guac_protocol::{ClientInfo, Status};
+use guac_session::Params;
 use sha2::{Digest as _, Sha256};
-use testsuite::Canvas;
 
-use crate::xvnc::{PATIENCE, Xvnc, draw, elsewhere, skipped};
-
-/// A user and what he sees.
-struct Viewer {
-    hub: Hub,
-    user: User,
-    canvas: Canvas,
-    /// Instructions received, but for pictures.
-    text: String,
-    ended: bool,
-}
-
-impl Viewer {
-    fn open(port: u16, more: &[(&str, &str)]) -> Self {
-        let port = port.to_string();
-        let mut params: Params = [("hostname", "127.0.0.1"), ("port", port.as_str())].into_iter().collect();
-        for (name, value) in more {
-            params.set(name, *value);
-        }
-        Self::open_with(params)
-    }
-
-    fn open_with(params: Params) -> Self {
-        let hub = Hub::new(vec![Box::new(VncBackend::new())], 2);
-        let info = ClientInfo {
-            width_px: 640,
-            height_px: 480,
-            version: ProtocolVersion::V1_5_0,
-            image_mimetypes: vec!["image/webp".into()],
-            ..ClientInfo::default()
-        };
-        let (_, user) = hub.open("vnc", params, info).unwrap();
-        Self { hub, user, canvas: Canvas::new(), text: String::new(), ended: false }
-    }
-
-    /// Receives and answers for a moment.
-    async fn turn(&mut self) {
-        let Ok(bytes) = tokio::time::timeout(Duration::from_millis(50), self.user.recv()).await else { return };
-        let Some(bytes) = bytes else {
-            self.ended = true;
-            return;
-        };
-        let before = self.canvas.last_sync_ms;
-        let mut decoder = Decoder::new();
-        for chunk in bytes.chunks(8192) {
-            decoder.feed(chunk).unwrap();
-            while let Some(instruction) = decoder.next_instruction().unwrap() {
-                self.canvas.handle(&instruction).unwrap();
-                if !matches!(instruction.opcode(), "img" | "sync" | "nop") {
-                    self.text.push_str(instruction.raw());
-                }
-            }
-        }
-        if let Some(timestamp) = self.canvas.last_sync_ms.filter(|_| self.canvas.last_sync_ms != before) {
-            self.say(&["sync", &timestamp.to_string()]).await;
-        }
-    }
-
-    async fn say(&mut self, elements: &[&str]) {
-        let text: Vec<String> = elements.iter().map(|e| format!("{}.{e}", e.chars().count())).collect();
-        let text = text.join(",") + ";";
-        let mut decoder = Decoder::new();
-        decoder.feed(text.as_bytes()).unwrap();
-        let instruction = decoder.next_instruction().unwrap().unwrap();
-        // The session may be over already; what it said last is still to be read.
-        let _ = self.user.handle_instruction(&instruction).await;
-    }
-
-    async fn until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
-        let end = Instant::now() + PATIENCE;
-        while !done(self) {
-            assert!(Instant::now() < end, "{what} did not happen: {}", self.text);
-            self.turn().await;
-        }
-    }
-
-    async fn until_same_picture(&mut self, xvnc: &Xvnc) {
-        self.until("a picture", |viewer| viewer.canvas.frames > 0).await;
-        self.say(&["mouse", &elsewhere().to_string(), "3", "0"]).await;
-        let end = Instant::now() + PATIENCE;
-        loop {
-            for _ in 0..5 {
-                self.turn().await;
-            }
-            let (width, height, pixels) = xvnc.screenshot();
-            let same = self.canvas.size() == (width.into(), height.into()) && self.canvas.pixels() == pixels;
-            if same && pixels.iter().any(|pixel| *pixel != pixels[0]) {
-                return;
-            }
-            let ours = self.canvas.pixels();
-            let off = (0..pixels.len()).filter(|at| ours.get(*at) != pixels.get(*at));
-            let places: Vec<_> = off.map(|at| (at % usize::from(width), at / usize::from(width))).collect();
-            let (first, size) = (places.first(), self.canvas.size());
-            assert!(
-                Instant::now() < end,
-                "{} pixels differ from {first:?} on: {size:?} and {width} x {height}",
-                places.len()
-            );
-        }
-    }
-
-    /// Waits for the end; the session must have left nothing behind.
-    async fn until_error(&mut self, status: Status) -> String {
-        self.until("the end", |viewer| viewer.ended).await;
-        let code = (status as u16).to_string();
-        assert!(self.text.contains(&format!("{}.{code};", code.len())), "{status:?} in {}", self.text);
-        self.hub.shutdown().await;
-        assert_eq!(self.hub.task_count(), 0);
-        self.text.clone()
-    }
-}
+use crate::viewer::Viewer;
+use crate::xvnc::{PATIENCE, Xvnc, draw, skipped};
 
 /// A password file in the format of `vncpasswd`; removed when dropped.
 struct PasswordFile(PathBuf);
@@ -169,8 +58,7 @@ async fn a_user_sees_the_desktop_and_a_joiner_sees_it_at_once() {
         assert!(viewer.text.contains("6.cursor,"), "the pointer's shape came along");
         let session = viewer.hub.sessions().pop().unwrap();
         let joined = viewer.hub.join(&session.connection_id, Params::default(), ClientInfo::default()).await.unwrap();
-        let mut joiner =
-            Viewer { hub: viewer.hub.clone(), user: joined, canvas: Canvas::new(), text: String::new(), ended: false };
+        let mut joiner = Viewer::new(viewer.hub.clone(), joined);
         joiner.until("the joiner's picture", |joiner| joiner.canvas.frames > 0).await;
         assert_eq!(joiner.canvas.pixels(), viewer.canvas.pixels());
     }
@@ -370,8 +258,8 @@ async fn a_user_who_leaves_leaves_nothing_behind() {
     let Some(xvnc) = Xvnc::start(&["-SecurityTypes", "None"]) else { return };
     let mut viewer = Viewer::open(xvnc.port, &[]);
     viewer.until("a picture", |viewer| viewer.canvas.frames > 0).await;
-    let Viewer { hub, user, .. } = viewer;
-    drop(user);
+    let hub = viewer.hub.clone();
+    drop(viewer);
     let end = Instant::now() + PATIENCE;
     while hub.task_count() > 0 {
         assert!(Instant::now() < end, "the session goes on without users");
