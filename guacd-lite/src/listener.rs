@@ -3,23 +3,24 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use guac_acme::Acme;
 use rustls::ServerConfig;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustls::server::Acceptor;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::certificate::Shown;
 
 /// How long a TLS handshake may take.
 const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
@@ -30,10 +31,42 @@ const MAX_CONNECTIONS: usize = 4096;
 /// Pause after `accept` failed, for instance for want of descriptors: retrying at once would burn a core.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// A listening socket with its optional certificate.
+/// A listening socket with its optional TLS.
 pub(crate) struct Listener {
     socket: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Tls>,
+}
+
+/// TLS of a listener.
+#[derive(Clone)]
+pub(crate) struct Tls {
+    config: Arc<ServerConfig>,
+    /// Answers a certificate authority that asks by a handshake of its own.
+    acme: Option<Arc<Acme>>,
+}
+
+impl Tls {
+    pub(crate) fn new(config: Arc<ServerConfig>, acme: Option<Arc<Acme>>) -> Self {
+        Self { config, acme }
+    }
+
+    /// Shakes hands. `None`: that was the authority, and it has its answer.
+    async fn accept(self, stream: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>> {
+        let Some(acme) = self.acme else {
+            return Ok(Some(TlsAcceptor::from(self.config).accept(stream).await?));
+        };
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let hello = start.client_hello();
+        if !hello.alpn().is_some_and(|mut names| names.any(|name| name == guac_acme::ALPN)) {
+            return Ok(Some(start.into_stream(self.config).await?));
+        }
+        let name = hello.server_name().unwrap_or_default().to_owned();
+        let answer = acme.tls_answer(&name).await;
+        let answer = answer.ok_or_else(|| io::Error::other("an authority asks what nobody wanted to know"))?;
+        let mut stream = start.into_stream(Shown::new(answer).server(&[guac_acme::ALPN])).await?;
+        stream.shutdown().await?;
+        Ok(None)
+    }
 }
 
 /// A connection, plain or encrypted.
@@ -43,9 +76,8 @@ pub(crate) enum Stream {
 }
 
 impl Listener {
-    /// Binds. `tls` is certificate and key as PEM files.
-    pub(crate) async fn bind(address: SocketAddr, tls: Option<(&Path, &Path)>, alpn: &[&[u8]]) -> Result<Self> {
-        let tls = tls.map(|(certificate, key)| acceptor(certificate, key, alpn)).transpose()?;
+    /// Binds.
+    pub(crate) async fn bind(address: SocketAddr, tls: Option<Tls>) -> Result<Self> {
         let socket = TcpListener::bind(address).await.with_context(|| {
             format!("cannot listen on {address}; is something else using the port? Choose another in the configuration")
         })?;
@@ -89,7 +121,8 @@ impl Listener {
             tasks.spawn(async move {
                 let _seat = seat;
                 match secure(stream, tls).await {
-                    Ok(stream) => serve(stream, peer).await,
+                    Ok(Some(stream)) => serve(stream, peer).await,
+                    Ok(None) => {}
                     Err(error) => tracing::debug!(%peer, %error, "TLS handshake failed"),
                 }
             });
@@ -97,28 +130,14 @@ impl Listener {
     }
 }
 
-async fn secure(stream: TcpStream, tls: Option<TlsAcceptor>) -> io::Result<Stream> {
+async fn secure(stream: TcpStream, tls: Option<Tls>) -> io::Result<Option<Stream>> {
     match tls {
-        None => Ok(Stream::Plain(stream)),
+        None => Ok(Some(Stream::Plain(stream))),
         Some(tls) => {
             let stream = tokio::time::timeout(TLS_HANDSHAKE, tls.accept(stream)).await??;
-            Ok(Stream::Tls(Box::new(stream)))
+            Ok(stream.map(|stream| Stream::Tls(Box::new(stream))))
         }
     }
-}
-
-fn acceptor(certificate: &Path, key: &Path, alpn: &[&[u8]]) -> Result<TlsAcceptor> {
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| format!("cannot read certificates from {}", certificate.display()))?;
-    let private = PrivateKeyDer::from_pem_file(key)
-        .with_context(|| format!("cannot read a private key from {}", key.display()))?;
-    let mut config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, private)
-        .with_context(|| format!("{} and {} do not belong together", certificate.display(), key.display()))?;
-    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 impl AsyncRead for Stream {

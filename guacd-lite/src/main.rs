@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "a command line program answers on standard output")]
 
+mod certificate;
 mod cli;
 mod commands;
 mod config;
@@ -11,8 +12,10 @@ mod drain;
 mod host;
 mod listener;
 mod logging;
+mod redirect;
 mod signals;
 mod supervisor;
+mod tls;
 
 use std::process::ExitCode;
 

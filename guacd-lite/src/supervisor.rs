@@ -1,11 +1,13 @@
 //! Starts the parts in order and stops them in the opposite one.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
+use futures_util::future::BoxFuture;
+use guac_acme::FileStore;
 use guac_auth_mysql::Store;
 use guac_rdp::RdpBackend;
 use guac_session::{Backend, Hub};
@@ -25,7 +27,9 @@ use crate::config::{Config, GuacdListen, OutsideGuacd};
 use crate::drain::{Drain, Live};
 use crate::host::{GuacdPort, HubHost};
 use crate::listener::{Listener, Stream};
+use crate::redirect::Redirect;
 use crate::signals::Stop;
+use crate::tls;
 
 /// How long the end takes at most, once it has begun. Docker waits no longer before it kills.
 const END_GRACE: Duration = Duration::from_secs(10);
@@ -107,10 +111,6 @@ fn outside_guacd_tls(config: &OutsideGuacd) -> Result<Option<GuacdTls>> {
     }
 }
 
-fn pair<'a>(certificate: Option<&'a PathBuf>, key: Option<&'a PathBuf>) -> Option<(&'a Path, &'a Path)> {
-    Some((certificate?.as_path(), key?.as_path()))
-}
-
 impl Server {
     /// Starts everything. Connections are served from here on.
     pub(crate) async fn start(config: &Config, store: Store) -> Result<Self> {
@@ -127,19 +127,25 @@ impl Server {
         let hub = Hub::new(backends, threads);
         let host: Arc<dyn SessionHost> = Arc::new(HubHost(hub.clone()));
 
-        let web_tls = pair(config.web.tls_certificate_file.as_ref(), config.web.tls_key_file.as_ref());
-        let web = Listener::bind(config.web.listen, web_tls, &[b"http/1.1"]).await?;
+        let web_tls = tls::web(config, Box::new(FileStore::new(config.data_dir.join("acme")))).await?;
+        let web = Listener::bind(config.web.listen, web_tls.tls).await?;
         let scheme = if web.is_tls() { "https" } else { "http" };
         let web_url = format!("{scheme}://{}/", web.address()?);
         let app_config = web_config(config, web.is_tls())?;
         let app = WebApp::new(app_config, store.clone(), Arc::clone(&host));
 
+        let redirect = match config.web.http_listen {
+            None => None,
+            Some(address) => {
+                let redirect = Redirect::new(web_tls.acme, web.address()?.port());
+                Some((Listener::bind(address, None).await?, redirect))
+            }
+        };
+        let guacd_files = (config.guacd.tls_certificate_file.as_ref(), config.guacd.tls_key_file.as_ref());
+        let guacd_tls = tls::by_files(guacd_files.0, guacd_files.1, &[])?;
         let guacd = match config.guacd.listen {
             GuacdListen::Off => None,
-            GuacdListen::On(address) => {
-                let tls = pair(config.guacd.tls_certificate_file.as_ref(), config.guacd.tls_key_file.as_ref());
-                Some(Listener::bind(address, tls, &[]).await?)
-            }
+            GuacdListen::On(address) => Some(Listener::bind(address, guacd_tls.tls).await?),
         };
         let server = Self {
             web_url,
@@ -156,6 +162,12 @@ impl Server {
             },
             stopping: None,
         };
+        for renewal in [web_tls.renewal, guacd_tls.renewal].into_iter().flatten() {
+            server.renew(renewal);
+        }
+        if let Some((listener, redirect)) = redirect {
+            server.accept_plain(listener, redirect);
+        }
         server.accept_web(web);
         if let Some(guacd) = guacd {
             let app = server.app.clone();
@@ -172,6 +184,17 @@ impl Server {
     /// Address for gateways, if they may connect.
     pub(crate) fn guacd_address(&self) -> Option<SocketAddr> {
         self.guacd_address
+    }
+
+    /// Runs a certificate's renewal as long as connections are accepted.
+    fn renew(&self, renewal: BoxFuture<'static, ()>) {
+        let stop = self.stop_accepting.clone();
+        self.accepting.spawn(async move { stop.run_until_cancelled(renewal).await });
+    }
+
+    fn accept_plain(&self, listener: Listener, redirect: Redirect) {
+        let serve = move |stream, _| redirect.clone().serve(stream);
+        self.accepting.spawn(listener.serve(self.serving.clone(), self.stop_accepting.clone(), serve));
     }
 
     fn accept_web(&self, listener: Listener) {

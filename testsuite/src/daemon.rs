@@ -119,7 +119,10 @@ impl Home {
     pub fn try_start(&self, environment: &[(&str, &str)]) -> Result<Daemon, (ExitStatus, String)> {
         self.runs.set(self.runs.get() + 1);
         let log = self.path().join(format!("log-{}", self.runs.get()));
-        let arguments = ["serve", "--web-listen", "127.0.0.1:0", "--guacd-listen", "127.0.0.1:0"];
+        let mut arguments = vec!["serve", "--guacd-listen", "127.0.0.1:0"];
+        if !environment.iter().any(|(name, _)| *name == "GUACD_LITE_WEB_LISTEN") {
+            arguments.extend(["--web-listen", "127.0.0.1:0"]);
+        }
         let mut command = self.command(&arguments, environment);
         command.stdout(Stdio::piped()).stderr(fs::File::create(&log).unwrap());
         let mut process = Running::spawn(&mut command);

@@ -1,20 +1,26 @@
 //! Pebble: a certificate authority that speaks ACME and checks names for real, over ports of the test's choice.
 
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
 use tempfile::TempDir;
 
-use crate::process::{Running, find, missing, on_free_port, until_listening};
-use crate::tls::Authority;
+use crate::http::request;
+use crate::process::{Running, find, free_port, missing, on_free_port, until_listening};
+use crate::tls::{Authority, trusting};
 
 /// A running authority. Every name is at 127.0.0.1 for it.
 #[derive(Debug)]
 pub struct Pebble {
-    _server: Running,
+    server: Running,
     _names: Running,
     home: TempDir,
+    authority: Authority,
     port: u16,
+    management_port: u16,
 }
 
 impl Pebble {
@@ -32,10 +38,11 @@ impl Pebble {
         authority.write(&home.path().join("roots.pem"));
         let (certificate, key) = authority.certify(home.path(), "localhost");
         let (names, names_port) = on_free_port("pebble-challtestsrv", start_names);
-        let (server, port) = on_free_port("pebble", |port| {
+        let (server, (port, management_port)) = on_free_port("pebble", |port| {
+            let management_port = free_port();
             let config = serde_json::json!({ "pebble": {
                 "listenAddress": format!("127.0.0.1:{port}"),
-                "managementListenAddress": "127.0.0.1:0",
+                "managementListenAddress": format!("127.0.0.1:{management_port}"),
                 "certificate": certificate,
                 "privateKey": key,
                 "httpPort": http_port,
@@ -49,9 +56,10 @@ impl Pebble {
             command.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_WFE_NONCEREJECT", "0");
             let mut server = Running::spawn(command.stdout(Stdio::null()).stderr(Stdio::null()));
             until_listening(&mut server, port)?;
-            Ok((server, port))
+            until_listening(&mut server, management_port)?;
+            Ok((server, (port, management_port)))
         });
-        Some(Self { _server: server, _names: names, home, port })
+        Some(Self { server, _names: names, home, authority, port, management_port })
     }
 
     /// Address of its directory.
@@ -64,6 +72,20 @@ impl Pebble {
     #[must_use]
     pub fn roots_file(&self) -> PathBuf {
         self.home.path().join("roots.pem")
+    }
+
+    /// PEM of the authority that what it issues leads back to. It has another at each start.
+    #[must_use]
+    pub fn issuer(&self) -> String {
+        let stream = TcpStream::connect(("127.0.0.1", self.management_port)).unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let session = ClientConnection::new(trusting(&self.authority), name).unwrap();
+        request(StreamOwned::new(session, stream), "GET", "/roots/0", &[], "").body
+    }
+
+    /// Ends it; its files stay.
+    pub fn kill(&mut self) {
+        self.server.kill();
     }
 
     /// A directory of its own, for what a test keeps.

@@ -92,7 +92,8 @@ pub fn missing(program: &str) {
 
 /// A port that nobody listened on a moment ago. Who binds it next is open: whoever starts a server has to see whether
 /// it got the port.
-pub(crate) fn free_port() -> u16 {
+#[must_use]
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

@@ -50,8 +50,14 @@ impl Authority {
 /// A TLS client that trusts this authority and no other.
 #[must_use]
 pub fn trusting(authority: &Authority) -> Arc<ClientConfig> {
+    trusting_pem(authority.pem.as_bytes())
+}
+
+/// A TLS client that trusts the one authority in `pem`.
+#[must_use]
+pub fn trusting_pem(pem: &[u8]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
+    roots.add(CertificateDer::from_pem_slice(pem).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     Arc::new(builder.with_root_certificates(roots).with_no_client_auth())

@@ -1,5 +1,7 @@
 //! Configuration: file, then environment, then flags. Unknown keys are refused, wherever they come from.
 
+mod acme;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -28,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) drain_notice_s: u64,
     pub(crate) admin_password_file: Option<PathBuf>,
     pub(crate) web: Web,
+    pub(crate) acme: acme::Acme,
     pub(crate) guacd: Guacd,
     pub(crate) outside_guacd: OutsideGuacd,
     pub(crate) database: Database,
@@ -41,6 +44,7 @@ pub(crate) struct Web {
     pub(crate) tls_certificate_file: Option<PathBuf>,
     pub(crate) tls_key_file: Option<PathBuf>,
     pub(crate) base_path: String,
+    pub(crate) http_listen: Option<SocketAddr>,
     pub(crate) trusted_proxies: Vec<String>,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) session_timeout_min: u64,
@@ -181,6 +185,7 @@ impl Default for Config {
             drain_notice_s: 0,
             admin_password_file: None,
             web: Web::default(),
+            acme: acme::Acme::default(),
             guacd: Guacd::default(),
             outside_guacd: OutsideGuacd::default(),
             database: Database::default(),
@@ -195,6 +200,7 @@ impl Default for Web {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             tls_certificate_file: None,
             tls_key_file: None,
+            http_listen: None,
             base_path: String::new(),
             trusted_proxies: Vec::new(),
             allowed_origins: Vec::new(),
@@ -278,6 +284,11 @@ impl Config {
                 _ => bail!("[{section}]: tls_certificate_file and tls_key_file belong together; set both or none"),
             }
         }
+        if self.acme.wanted()?.is_some() && self.web.tls_certificate_file.is_some() {
+            bail!(
+                "[acme]: domains and [web] tls_certificate_file both say where the certificate comes from; remove one"
+            );
+        }
         if self.web.session_timeout_min == 0 {
             bail!("[web]: session_timeout_min is 0, so every login would end at once; set at least 1");
         }
@@ -340,7 +351,7 @@ fn overlay_environment(table: &mut Table, environment: impl Iterator<Item = (Str
 
 /// Numbers and truth values as such, lists at commas, everything else as text.
 fn environment_value(key: &str, text: String) -> Value {
-    if ["trusted_proxies", "allowed_origins"].contains(&key) {
+    if ["trusted_proxies", "allowed_origins", "domains"].contains(&key) {
         return Value::Array(text.split(',').map(|item| Value::String(item.trim().to_owned())).collect());
     }
     match (text.parse::<bool>(), text.parse::<i64>()) {
@@ -358,6 +369,8 @@ fn known_keys() -> Result<BTreeMap<String, (Option<String>, String)>> {
     (config.web.tls_certificate_file, config.web.tls_key_file) = (blank(), blank());
     (config.guacd.tls_certificate_file, config.guacd.tls_key_file) = (blank(), blank());
     config.outside_guacd.ca_file = blank();
+    config.web.http_listen = Some(config.web.listen);
+    (config.acme.email, config.acme.ca_file) = (Some(String::new()), blank());
     config.database = Database {
         url: Some(Blanked(SecretString::from(String::new()))),
         ssl_mode: Some(String::new()),
@@ -440,6 +453,8 @@ mod tests {
         let config =
             load("[guacd]\ntls_key_file = \"/nowhere/k\"\ntls_certificate_file = \"/nowhere/c\"\n", &[]).unwrap();
         assert!(format!("{:#}", config.validate().unwrap_err()).contains("/nowhere/c"));
+        let both = "[web]\ntls_certificate_file = \"Cargo.toml\"\ntls_key_file = \"Cargo.toml\"\n[acme]\ndomains = [\"a.example\"]\nagree_terms = true\n";
+        assert!(format!("{:#}", load(both, &[]).unwrap().validate().unwrap_err()).contains("remove one"));
         let config = load("[database]\nssl_mode = \"maybe\"\n", &[]).unwrap();
         assert!(format!("{:#}", config.validate().unwrap_err()).contains("maybe"));
     }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do, by panicking")]
 
+mod certificates;
 mod clients;
 mod crash;
 mod database;
