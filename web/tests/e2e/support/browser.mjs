@@ -28,8 +28,9 @@ export class Browser {
   /** @type {import("playwright-core").Browser | null} */
   #browser = null;
 
-  async start() {
-    this.#browser = await chromium.launch({ executablePath: need("chromium"), args: ARGS });
+  /** @param {string} program Another to start in its place, for one in a network namespace. */
+  async start(program = need("chromium")) {
+    this.#browser = await chromium.launch({ executablePath: program, args: ARGS });
   }
 
   async stop() {

@@ -20,8 +20,10 @@ export class Screen {
   /**
    * @param {string} dir
    * @param {string} name
+   * @param {string} [namespace] Network namespace of the server. Its programs reach it by its file.
    */
-  constructor(dir, name) {
+  constructor(dir, name, namespace) {
+    this.namespace = namespace;
     this.dir = join(dir, name);
     mkdirSync(this.dir, { recursive: true });
   }
@@ -33,7 +35,7 @@ export class Screen {
    * @param {NodeJS.ProcessEnv} env
    */
   async startServer(server, args, env = process.env) {
-    const child = this.keep(start(server, args, { env, log: join(this.dir, "log"), stdout: "pipe" }));
+    const child = this.keep(start(server, args, { env, log: join(this.dir, "log"), stdout: "pipe", namespace: this.namespace }));
     const lines = createInterface({ input: /** @type {import("node:stream").Readable} */ (child.stdout) });
     this.#display = await new Promise((resolve, reject) => {
       lines.once("line", (number) => resolve(`:${number}`));
@@ -171,9 +173,13 @@ export class Desktop extends Screen {
   port = 0;
   password = PASSWORD;
 
-  /** @param {string} dir */
-  constructor(dir) {
-    super(dir, "desktop");
+  /**
+   * @param {string} dir
+   * @param {{ namespace?: string, address?: string }} place Network namespace, and address there.
+   */
+  constructor(dir, { namespace, address = "127.0.0.1" } = {}) {
+    super(dir, "desktop", namespace);
+    this.address = address;
   }
 
   /** Starts the X server and what is on it. */
@@ -181,7 +187,8 @@ export class Desktop extends Screen {
     const passwordFile = join(this.dir, "password");
     writeFileSync(passwordFile, await run(need("vncpasswd"), ["-f"], { input: `${PASSWORD}\n` }), { mode: 0o600 });
     this.port = await freePort();
-    const args = ["-displayfd", "1", "-rfbport", String(this.port), "-localhost", "-interface", "127.0.0.1"];
+    const args = ["-displayfd", "1", "-rfbport", String(this.port), "-interface", this.address];
+    if (this.namespace === undefined) args.push("-localhost");
     args.push("-SecurityTypes", "VncAuth", "-rfbauth", passwordFile, "-geometry", "1024x700", "-depth", "24");
     args.push("-nolisten", "tcp", "-desktop", "tests", "-AlwaysShared", "-BlacklistThreshold", "1000");
     await this.startServer(need("Xvnc"), args);
@@ -190,6 +197,6 @@ export class Desktop extends Screen {
 
   /** Parameters of a connection to it. */
   get parameters() {
-    return { hostname: "127.0.0.1", port: this.port, password: PASSWORD };
+    return { hostname: this.address, port: this.port, password: PASSWORD };
   }
 }

@@ -13,14 +13,26 @@ process.on("exit", () => {
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
 
 /**
+ * A command, or the same in a network namespace. The program keeps its process id there.
+ * @param {string | undefined} namespace
+ * @param {string} program
+ * @param {readonly string[]} args
+ * @returns {[string, string[]]}
+ */
+export function inside(namespace, program, args) {
+  return namespace === undefined ? [program, [...args]] : ["ip", ["netns", "exec", namespace, program, ...args]];
+}
+
+/**
  * Starts a program that ends with the tests.
  * @param {string} program
  * @param {readonly string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, log?: string, stdout?: "pipe" }} options `log`: file that gets what it prints.
+ * @param {{ env?: NodeJS.ProcessEnv, log?: string, stdout?: "pipe", namespace?: string }} options `log`: file that gets
+ *   what it prints; `namespace`: network namespace to run in.
  */
-export function start(program, args, { env = process.env, log, stdout } = {}) {
+export function start(program, args, { env = process.env, log, stdout, namespace } = {}) {
   const file = log === undefined ? "ignore" : openSync(log, "a");
-  const child = spawn(program, args, { env, stdio: ["ignore", stdout ?? file, file] });
+  const child = spawn(...inside(namespace, program, args), { env, stdio: ["ignore", stdout ?? file, file] });
   if (typeof file === "number") closeSync(file);
   running.add(child);
   child.once("exit", () => running.delete(child));
@@ -32,11 +44,11 @@ export function start(program, args, { env = process.env, log, stdout } = {}) {
  * Runs a program to its end.
  * @param {string} program
  * @param {readonly string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, input?: string }} options
+ * @param {{ env?: NodeJS.ProcessEnv, input?: string, namespace?: string }} options
  * @returns {Promise<Buffer>} What it printed.
  */
-export async function run(program, args, { env = process.env, input = "" } = {}) {
-  const child = spawn(program, args, { env, stdio: ["pipe", "pipe", "pipe"] });
+export async function run(program, args, { env = process.env, input = "", namespace } = {}) {
+  const child = spawn(...inside(namespace, program, args), { env, stdio: ["pipe", "pipe", "pipe"] });
   running.add(child);
   /** @type {Buffer[]} */
   const printed = [];

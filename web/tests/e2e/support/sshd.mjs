@@ -18,8 +18,13 @@ export class Sshd {
   #child = null;
   #keys = 0;
 
-  /** @param {string} dir Gets keys, configuration and the home of the shells. */
-  constructor(dir) {
+  /**
+   * @param {string} dir Gets keys, configuration and the home of the shells.
+   * @param {{ namespace?: string, address?: string }} place Network namespace, and address there.
+   */
+  constructor(dir, { namespace, address = "127.0.0.1" } = {}) {
+    this.namespace = namespace;
+    this.address = address;
     this.dir = join(dir, "sshd");
     this.home = join(this.dir, "home");
     mkdirSync(this.home, { recursive: true });
@@ -35,8 +40,9 @@ export class Sshd {
     }
     // Where OpenSSH gives up its rights; packages make it, images often lack it.
     if (userInfo().uid === 0) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
-    this.#child = start(need("sshd"), ["-D", "-e", "-f", this.#file("config")], { log: this.#file("log") });
-    await until("sshd listens", () => listens(this.port));
+    const { namespace, address, port } = this;
+    this.#child = start(need("sshd"), ["-D", "-e", "-f", this.#file("config")], { log: this.#file("log"), namespace });
+    await until("sshd listens", () => listens(port, { namespace, address }));
   }
 
   /** A key that is not the one clients know. Takes effect at the next start. */
@@ -48,7 +54,7 @@ export class Sshd {
     ];
     const lines = [
       `Port ${this.port}`,
-      "ListenAddress 127.0.0.1",
+      `ListenAddress ${this.address}`,
       `HostKey ${hostKey}`,
       `AuthorizedKeysFile ${this.#file("client_key")}.pub`,
       "PidFile none",
@@ -69,7 +75,7 @@ export class Sshd {
   /** Parameters of a connection to it. */
   get parameters() {
     return {
-      hostname: "127.0.0.1",
+      hostname: this.address,
       port: this.port,
       username: userInfo().username,
       "private-key": `@${this.#file("client_key")}`,
@@ -124,13 +130,19 @@ export class Sshd {
 }
 
 /**
- * Whether somebody listens on this loopback port.
+ * Whether somebody listens on this port.
  * @param {number} port
+ * @param {{ namespace?: string, address?: string }} place
  * @returns {Promise<boolean>}
  */
-export function listens(port) {
+export function listens(port, { namespace, address = "127.0.0.1" } = {}) {
+  if (namespace !== undefined) {
+    // Only a process in there sees it.
+    const probe = run("bash", ["-c", `: </dev/tcp/${address}/${port}`], { namespace });
+    return probe.then(() => true).catch(() => false);
+  }
   return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
+    const socket = connect(port, address);
     socket.once("connect", () => resolve(true));
     socket.once("error", () => resolve(false));
     socket.once("connect", () => socket.destroy());
