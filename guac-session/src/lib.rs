@@ -12,6 +12,8 @@
 //! Every frame is encoded once and shared. A user who falls behind the ring loses his place and gets a snapshot; he is
 //! never skipped within a stream of instructions and never buffered without bound.
 //!
+//! Which machines a session may reach is the hub's to say: see [`Targets`], which every backend connects through.
+//!
 //! Files go through bounded queues beside all that: [`Event::Download`] and [`Event::Upload`] give a backend the end of
 //! one, which it serves in a task of its own, while the session sends a blob per acknowledgement behind frames and
 //! input.
@@ -67,6 +69,7 @@ mod slots;
 mod stage;
 mod stream;
 mod sync;
+mod targets;
 mod transfer;
 mod user;
 mod wake;
@@ -78,6 +81,7 @@ pub use input::{Event, UserKey};
 pub use params::Params;
 pub use session::{Hub, SessionInfo};
 pub use stage::{NotAskable, NotOffered, Stage};
+pub use targets::{InvalidTargetRule, Resolver, TargetError, TargetRule, Targets};
 pub use transfer::{Download, DownloadRequest, TransferGone, Upload, UploadRequest, UploadTarget};
 pub use user::{User, UserReceiver, UserSender};
 pub use wake::WakeOnLan;

@@ -6,30 +6,45 @@ use std::str::FromStr;
 use guac_protocol::{parse_bool_parameter, parse_number_parameter};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Parameter values by name. Any of them may be a secret, so none is ever printed.
+use crate::Targets;
+
+/// Parameter values by name, and which machines they may name. Any value may be a secret, so none is ever printed.
 ///
 /// # Specification
 /// Booleans are exactly `true` or `false`, integers parse as a whole; anything else warns and counts as unset
 /// (guacd's `src/libguac/user.c`, `guac_user_parse_args_*`).
 #[derive(Default, Clone)]
-pub struct Params(BTreeMap<String, SecretString>);
+pub struct Params {
+    values: BTreeMap<String, SecretString>,
+    targets: Targets,
+}
 
 impl Params {
     /// The value, unless it is unset or empty.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(ExposeSecret::expose_secret).filter(|value| !value.is_empty())
+        self.values.get(name).map(ExposeSecret::expose_secret).filter(|value| !value.is_empty())
     }
 
     /// The value as a secret, unless it is unset or empty.
     #[must_use]
     pub fn secret(&self, name: &str) -> Option<SecretString> {
-        self.0.get(name).filter(|value| !value.expose_secret().is_empty()).cloned()
+        self.values.get(name).filter(|value| !value.expose_secret().is_empty()).cloned()
+    }
+
+    /// Which machines may be reached: what the [`Hub`](crate::Hub) said, once it runs a session with these.
+    #[must_use]
+    pub fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    pub(crate) fn set_targets(&mut self, targets: Targets) {
+        self.targets = targets;
     }
 
     /// Sets a value.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
-        self.0.insert(name.to_owned(), SecretString::from(value.into()));
+        self.values.insert(name.to_owned(), SecretString::from(value.into()));
     }
 
     /// A boolean.
@@ -59,14 +74,15 @@ impl Params {
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Params {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.into(), SecretString::from(value.into()))).collect())
+        let secret = |(name, value): (N, V)| (name.into(), SecretString::from(value.into()));
+        Self { values: pairs.into_iter().map(secret).collect(), targets: Targets::default() }
     }
 }
 
 /// The names only.
 impl std::fmt::Debug for Params {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.values.keys()).finish()
     }
 }
 

@@ -19,7 +19,7 @@ use crate::input::UserKey;
 use crate::recording::Recorder;
 use crate::shared::{Shared, ToSession};
 use crate::user::PRIVATE_QUEUE;
-use crate::{Backend, OpenError, Params, SessionEnd, Start, User};
+use crate::{Backend, OpenError, Params, SessionEnd, Start, Targets, User};
 
 /// Messages from users that may wait for the session. Past it they wait in their tunnels: 256 keys are more than
 /// anybody types while a session is busy with one frame.
@@ -50,6 +50,7 @@ struct Entry {
 
 struct Inner {
     backends: HashMap<&'static str, Box<dyn Backend>>,
+    targets: Targets,
     sessions: Mutex<HashMap<ConnectionId, Entry>>,
     pool: Arc<EncodePool>,
     tasks: TaskTracker,
@@ -63,13 +64,21 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A hub for these protocols, with this many encoding threads (at least one).
+    /// A hub for these protocols, with this many encoding threads (at least one). Its sessions reach what the default
+    /// of [`Targets`] permits.
     #[must_use]
     pub fn new(backends: Vec<Box<dyn Backend>>, encode_threads: usize) -> Self {
+        Self::with_targets(backends, encode_threads, Targets::default())
+    }
+
+    /// The same with another choice of machines.
+    #[must_use]
+    pub fn with_targets(backends: Vec<Box<dyn Backend>>, encode_threads: usize, targets: Targets) -> Self {
         let backends = backends.into_iter().map(|backend| (backend.protocol(), backend)).collect();
         Self {
             inner: Arc::new(Inner {
                 backends,
+                targets,
                 sessions: Mutex::default(),
                 pool: Arc::new(EncodePool::new(encode_threads)),
                 tasks: TaskTracker::new(),
@@ -114,12 +123,18 @@ impl Hub {
     ///
     /// # Errors
     /// [`OpenError::UnknownProtocol`], [`OpenError::ShuttingDown`].
-    pub fn open(&self, protocol: &str, params: Params, info: ClientInfo) -> Result<(ConnectionId, User), OpenError> {
+    pub fn open(
+        &self,
+        protocol: &str,
+        mut params: Params,
+        info: ClientInfo,
+    ) -> Result<(ConnectionId, User), OpenError> {
         let unknown = || OpenError::UnknownProtocol { protocol: protocol.chars().take(32).collect() };
         let name = self.inner.backends.get(protocol).ok_or_else(unknown)?.protocol();
         if self.inner.cancel.is_cancelled() {
             return Err(OpenError::ShuttingDown);
         }
+        params.set_targets(self.inner.targets.clone());
         let id = ConnectionId::from_random(*uuid::Uuid::new_v4().as_bytes());
         let (mailbox, receiver) = mpsc::channel(MAILBOX);
         let shared = Arc::new(Shared::new(self.inner.cancel.child_token()));

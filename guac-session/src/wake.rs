@@ -4,10 +4,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use tokio::net::{TcpStream, UdpSocket, lookup_host};
+use tokio::net::UdpSocket;
 use tokio::time::{sleep, timeout};
 
-use crate::Params;
+use crate::{Params, Targets};
 
 /// Times the machine is looked for after the packet.
 const TRIES: u32 = 5;
@@ -32,12 +32,13 @@ const PACKET_BYTES: usize = 6 + REPEATS * 6;
 ///
 /// # Specification
 /// Row CM-004 of the list of parameters; the packet is six bytes of ones and sixteen times the hardware address.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct WakeOnLan {
     mac: [u8; 6],
     broadcast: IpAddr,
     port: u16,
     wait: Duration,
+    targets: Targets,
 }
 
 impl WakeOnLan {
@@ -58,7 +59,13 @@ impl WakeOnLan {
         };
         let port = params.number("wol-udp-port", DEFAULT_PORT);
         let wait = Duration::from_secs(params.number::<u64>("wol-wait-time", 0).min(MAX_WAIT_S));
-        Some(Self { mac, broadcast, port, wait })
+        let targets = params.targets().clone();
+        if !targets.permits_packet(broadcast, port) {
+            let setting = "[targets] allow";
+            tracing::warn!(%broadcast, port, setting, "No packets may be sent there, waking nobody");
+            return None;
+        }
+        Some(Self { mac, broadcast, port, wait, targets })
     }
 
     /// Wakes the machine that should listen on this TCP port. With a time to wait, it is left alone if it listens
@@ -69,7 +76,7 @@ impl WakeOnLan {
     /// # Cancel safety
     /// If the future is dropped the packet may have been sent or not.
     pub async fn wake(&self, host: &str, port: u16) {
-        if !self.wait.is_zero() && listens(host, port).await {
+        if !self.wait.is_zero() && self.listens(host, port).await {
             return;
         }
         match self.send().await {
@@ -81,11 +88,16 @@ impl WakeOnLan {
         }
         for _ in 0..TRIES {
             sleep(self.wait).await;
-            if listens(host, port).await {
+            if self.listens(host, port).await {
                 return;
             }
         }
         tracing::warn!(host, "Machine did not wake");
+    }
+
+    /// Whether one of the host's addresses takes connections.
+    async fn listens(&self, host: &str, port: u16) -> bool {
+        timeout(LOOK, self.targets.connect(host, port)).await.is_ok_and(|looked| looked.is_ok())
     }
 
     async fn send(&self) -> io::Result<()> {
@@ -122,20 +134,6 @@ fn parse_mac(text: &str) -> Option<[u8; 6]> {
     words.next().is_none().then_some(mac)
 }
 
-/// Whether one of the host's addresses takes connections.
-async fn listens(host: &str, port: u16) -> bool {
-    let look = async {
-        let Ok(addresses) = lookup_host((host, port)).await else { return false };
-        for address in addresses {
-            if TcpStream::connect(address).await.is_ok() {
-                return true;
-            }
-        }
-        false
-    };
-    timeout(LOOK, look).await.unwrap_or(false)
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::net::TcpListener;
@@ -156,26 +154,29 @@ mod tests {
 
     fn to(listener: &UdpSocket, wait: Duration) -> WakeOnLan {
         let address = listener.local_addr().unwrap();
-        WakeOnLan { mac: MAC, broadcast: address.ip(), port: address.port(), wait }
+        WakeOnLan { mac: MAC, broadcast: address.ip(), port: address.port(), wait, targets: Targets::default() }
     }
 
     #[test]
     fn nothing_is_woken_unless_asked_for_with_a_hardware_address() {
-        assert_eq!(WakeOnLan::from_params(&[("wol-mac-addr", "02:00:5e:10:ab:cd")].into_iter().collect()), None);
-        assert_eq!(parse(&[]), None);
+        assert!(WakeOnLan::from_params(&[("wol-mac-addr", "02:00:5e:10:ab:cd")].into_iter().collect()).is_none());
+        assert!(parse(&[]).is_none());
         for mac in ["02:00:5e:10:ab", "02:00:5e:10:ab:cd:ef", "02:00:5e:10:ab:xy", "02:00:5e:10:ab:1cd", "0:0:0:0:0:+1"]
         {
-            assert_eq!(parse(&[("wol-mac-addr", mac)]), None, "{mac}");
+            assert!(parse(&[("wol-mac-addr", mac)]).is_none(), "{mac}");
         }
-        assert_eq!(parse(&[("wol-mac-addr", "02:00:5e:10:ab:cd"), ("wol-broadcast-addr", "a lan")]), None);
+        for broadcast in ["a lan", "169.254.169.254", "0.0.0.0"] {
+            let pairs = [("wol-mac-addr", "02:00:5e:10:ab:cd"), ("wol-broadcast-addr", broadcast)];
+            assert!(parse(&pairs).is_none(), "{broadcast}");
+        }
     }
 
     #[test]
     fn defaults_are_guacds_and_values_are_bounded() {
-        let (broadcast, port, wait) = (IpAddr::V4(Ipv4Addr::BROADCAST), 9, Duration::ZERO);
-        let expected = WakeOnLan { mac: MAC, broadcast, port, wait };
+        let told = |wake: Option<WakeOnLan>| wake.map(|wake| (wake.mac, wake.broadcast, wake.port, wake.wait));
+        let expected = (MAC, IpAddr::V4(Ipv4Addr::BROADCAST), 9, Duration::ZERO);
         for mac in ["02:00:5e:10:ab:cd", "02-00-5E-10-AB-CD", "2:0:5e:10:ab:cd"] {
-            assert_eq!(parse(&[("wol-mac-addr", mac)]), Some(expected.clone()), "{mac}");
+            assert_eq!(told(parse(&[("wol-mac-addr", mac)])), Some(expected), "{mac}");
         }
         let all = [
             ("wol-mac-addr", "02:00:5e:10:ab:cd"),
@@ -184,7 +185,7 @@ mod tests {
             ("wol-wait-time", "999999"),
         ];
         let (broadcast, wait) = ("ff02::1".parse().unwrap(), Duration::from_secs(MAX_WAIT_S));
-        assert_eq!(parse(&all), Some(WakeOnLan { mac: MAC, broadcast, port: 7, wait }));
+        assert_eq!(told(parse(&all)), Some((MAC, broadcast, 7, wait)));
     }
 
     #[tokio::test]
