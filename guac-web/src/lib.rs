@@ -136,6 +136,12 @@ impl fmt::Debug for WebApp {
 
 fn router(app: &App) -> Router {
     let pages = Router::new()
+    /// Why it takes no new tunnels, the oldest reason first; empty while it does.
+    #[must_use]
+    pub fn reasons_not_ready(&self) -> Vec<Cow<'static, str>> {
+        self.app.readiness.reasons()
+    }
+
         .nest("/api", rest::router(&app.config))
         .route("/websocket-tunnel", any(socket::websocket_tunnel))
         .route("/tunnel", get(http_tunnel::http_tunnel).post(http_tunnel::http_tunnel))

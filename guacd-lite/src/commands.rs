@@ -11,6 +11,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::cli::{Cli, Command, ConnectionCommand, DbCommand, PasswordSource, Serve, Settings, UserCommand};
 use crate::config::{Config, Log};
+use crate::notify::{self, Notify};
+use crate::probe::Probe;
 use crate::signals::{Stop, Stopping};
 use crate::supervisor::{Server, open_store};
 use crate::{demo, logging};
@@ -83,7 +85,14 @@ async fn serve(arguments: &Serve) -> Result<()> {
     if let Some(address) = server.guacd_address() {
         println!("guacd protocol on {address}");
     }
-    if stop.received().await == Stopping::Drain {
+    if let Some(notify) = Notify::from_environment() {
+        notify.ready();
+        let (address, tls) = server.web_port();
+        server.beside(notify.report(server.work(), Probe::new(address, tls)?));
+    }
+    let how = stop.received().await;
+    notify::stopping();
+    if how == Stopping::Drain {
         server.drain(&mut stop).await;
     }
     server.stop().await;

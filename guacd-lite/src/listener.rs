@@ -26,7 +26,7 @@ use crate::certificate::Shown;
 const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Connections one listener serves at once. Beyond it new ones wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 4096;
+pub(crate) const MAX_CONNECTIONS: usize = 4096;
 
 /// Pause after `accept` failed, for instance for want of descriptors: retrying at once would burn a core.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);

@@ -12,6 +12,8 @@ mod drain;
 mod host;
 mod listener;
 mod logging;
+mod notify;
+mod probe;
 mod redirect;
 mod signals;
 mod supervisor;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
-use futures_util::future::BoxFuture;
 use guac_acme::FileStore;
 use guac_auth_mysql::Store;
 use guac_rdp::RdpBackend;
@@ -26,7 +25,8 @@ use tokio_util::task::TaskTracker;
 use crate::config::{Config, GuacdListen, OutsideGuacd};
 use crate::drain::{Drain, Live};
 use crate::host::{GuacdPort, HubHost};
-use crate::listener::{Listener, Stream};
+use crate::listener::{Listener, MAX_CONNECTIONS, Stream};
+use crate::notify::Patience;
 use crate::redirect::Redirect;
 use crate::signals::Stop;
 use crate::tls;
@@ -40,17 +40,38 @@ const TUNNELS_GRACE: Duration = Duration::from_secs(4);
 /// A running server.
 pub(crate) struct Server {
     web_url: String,
+    web_address: SocketAddr,
+    web_is_tls: bool,
     guacd_address: Option<SocketAddr>,
-    hub: Hub,
-    app: WebApp,
+    work: Work,
     store: Store,
-    /// Tasks that accept, and tasks that serve one connection each.
+    /// Tasks that accept, and what else runs as long as they do.
     accepting: TaskTracker,
-    serving: TaskTracker,
     stop_accepting: CancellationToken,
     drain: Drain,
     /// Held from the signal to the end.
     stopping: Option<NotReady>,
+}
+
+/// Who works here; for those who look after it.
+#[derive(Clone)]
+pub(crate) struct Work {
+    pub(crate) app: WebApp,
+    pub(crate) hub: Hub,
+    /// Tasks that serve one connection each.
+    serving: TaskTracker,
+}
+
+impl Work {
+    /// Who is connected.
+    pub(crate) fn live(&self) -> Live {
+        Live { sessions: self.hub.sessions().len(), tunnels: self.app.registry().count() }
+    }
+
+    /// Whether so many are connected that further ones may have to wait.
+    pub(crate) fn is_full(&self) -> bool {
+        self.serving.len() >= MAX_CONNECTIONS
+    }
 }
 
 /// Opens the database, ready for use.
@@ -130,7 +151,8 @@ impl Server {
         let web_tls = tls::web(config, Box::new(FileStore::new(config.data_dir.join("acme")))).await?;
         let web = Listener::bind(config.web.listen, web_tls.tls).await?;
         let scheme = if web.is_tls() { "https" } else { "http" };
-        let web_url = format!("{scheme}://{}/", web.address()?);
+        let (web_address, web_is_tls) = (web.address()?, web.is_tls());
+        let web_url = format!("{scheme}://{web_address}/");
         let app_config = web_config(config, web.is_tls())?;
         let app = WebApp::new(app_config, store.clone(), Arc::clone(&host));
 
@@ -149,12 +171,12 @@ impl Server {
         };
         let server = Self {
             web_url,
+            web_address,
+            web_is_tls,
             guacd_address: guacd.as_ref().map(Listener::address).transpose()?,
-            hub,
-            app,
+            work: Work { app, hub, serving: TaskTracker::new() },
             store,
             accepting: TaskTracker::new(),
-            serving: TaskTracker::new(),
             stop_accepting: CancellationToken::new(),
             drain: Drain {
                 notice: Duration::from_secs(config.drain_notice_s),
@@ -163,14 +185,14 @@ impl Server {
             stopping: None,
         };
         for renewal in [web_tls.renewal, guacd_tls.renewal].into_iter().flatten() {
-            server.renew(renewal);
+            server.beside(renewal);
         }
         if let Some((listener, redirect)) = redirect {
             server.accept_plain(listener, redirect);
         }
         server.accept_web(web);
         if let Some(guacd) = guacd {
-            let app = server.app.clone();
+            let app = server.work.app.clone();
             server.accept_guacd(guacd, Arc::new(GuacdPort { host, app }));
         }
         Ok(server)
@@ -186,24 +208,34 @@ impl Server {
         self.guacd_address
     }
 
-    /// Runs a certificate's renewal as long as connections are accepted.
-    fn renew(&self, renewal: BoxFuture<'static, ()>) {
+    /// Where the web port listens, and whether it speaks TLS.
+    pub(crate) fn web_port(&self) -> (SocketAddr, bool) {
+        (self.web_address, self.web_is_tls)
+    }
+
+    /// Who works here.
+    pub(crate) fn work(&self) -> Work {
+        self.work.clone()
+    }
+
+    /// Runs something beside, as long as connections are accepted.
+    pub(crate) fn beside(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop_accepting.clone();
-        self.accepting.spawn(async move { stop.run_until_cancelled(renewal).await });
+        self.accepting.spawn(async move { stop.run_until_cancelled(task).await });
     }
 
     fn accept_plain(&self, listener: Listener, redirect: Redirect) {
         let serve = move |stream, _| redirect.clone().serve(stream);
-        self.accepting.spawn(listener.serve(self.serving.clone(), self.stop_accepting.clone(), serve));
+        self.accepting.spawn(listener.serve(self.work.serving.clone(), self.stop_accepting.clone(), serve));
     }
 
     fn accept_web(&self, listener: Listener) {
-        let app = self.app.clone();
+        let app = self.work.app.clone();
         let serve = move |stream, peer| {
             let app = app.clone();
             async move { app.serve_connection(stream, peer).await }
         };
-        self.accepting.spawn(listener.serve(self.serving.clone(), self.stop_accepting.clone(), serve));
+        self.accepting.spawn(listener.serve(self.work.serving.clone(), self.stop_accepting.clone(), serve));
     }
 
     fn accept_guacd(&self, listener: Listener, host: Arc<dyn SessionHost>) {
@@ -216,46 +248,42 @@ impl Server {
                 }
             }
         };
-        self.accepting.spawn(listener.serve(self.serving.clone(), self.stop_accepting.clone(), serve));
+        self.accepting.spawn(listener.serve(self.work.serving.clone(), self.stop_accepting.clone(), serve));
     }
 
     /// Takes no new sessions, and waits until nobody works here any more, the time to drain is over, or the next signal
     /// comes. All else is served.
     pub(crate) async fn drain(&mut self, stop: &mut Stop) {
-        self.stopping = Some(self.app.not_ready("stopping"));
-        let Live { sessions, tunnels } = self.live();
+        self.stopping = Some(self.work.app.not_ready("stopping"));
+        let Live { sessions, tunnels } = self.work.live();
         let (timeout_s, notice_s) = (self.drain.timeout.as_secs(), self.drain.notice.as_secs());
         tracing::info!(sessions, tunnels, timeout_s, notice_s, "Draining");
+        let mut patience = Patience::default();
         tokio::select! {
-            left = self.drain.wait(|| self.live(), |_, _| {}) => {
+            left = self.drain.wait(|| self.work.live(), |left| patience.ask(left, END_GRACE)) => {
                 tracing::info!(sessions = left.sessions, tunnels = left.tunnels, "Drained");
             }
             _ = stop.received() => tracing::info!("Another signal ends the draining"),
         }
     }
 
-    /// Who is connected.
-    fn live(&self) -> Live {
-        Live { sessions: self.hub.sessions().len(), tunnels: self.app.registry().count() }
-    }
-
     /// Stops in order: no new connections, users told to come again, sessions closed, history closed, database closed.
     /// Whatever does not end within the grace is dropped.
     pub(crate) async fn stop(self) {
         let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-        let (sessions, connections) = (self.hub.sessions().len(), self.serving.len());
+        let (sessions, connections) = (self.work.hub.sessions().len(), self.work.serving.len());
         tracing::info!(sessions, connections, tasks, "Stopping");
         self.stop_accepting.cancel();
         self.accepting.close();
-        self.serving.close();
+        self.work.serving.close();
         let drained = async {
-            self.app.drain(TUNNELS_GRACE).await;
-            self.hub.shutdown().await;
+            self.work.app.drain(TUNNELS_GRACE).await;
+            self.work.hub.shutdown().await;
             self.accepting.wait().await;
-            self.serving.wait().await;
+            self.work.serving.wait().await;
         };
         if tokio::time::timeout(END_GRACE, drained).await.is_err() {
-            tracing::warn!(sessions = self.hub.sessions().len(), "Not everything ended in time");
+            tracing::warn!(sessions = self.work.hub.sessions().len(), "Not everything ended in time");
         }
         self.store.close().await;
         tracing::info!("Stopped");

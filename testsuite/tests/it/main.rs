@@ -15,3 +15,4 @@ mod operation;
 mod rdp_peers;
 mod secrets;
 mod sessions;
+mod supervised;
