@@ -3,7 +3,7 @@
 use std::io;
 
 use guac_protocol::Status;
-use guac_session::SessionEnd;
+use guac_session::{SessionEnd, TargetError};
 use guac_tls::TlsError;
 use ironrdp_core::{DecodeError, EncodeError};
 use ironrdp_pdu::nego::FailureCode;
@@ -50,6 +50,9 @@ pub enum RdpError {
         #[source]
         source: io::Error,
     },
+    /// *Caller.* The administrator keeps sessions from the machine.
+    #[error("{}", TargetError::REFUSED)]
+    NotAllowed,
     /// *Upstream.* Nobody listens there, or nobody lets us through.
     #[error("{}", unreached(source))]
     Connect {
@@ -181,6 +184,7 @@ impl RdpError {
                 Status::UpstreamUnavailable
             }
             Self::Connect { .. } => Status::UpstreamNotFound,
+            Self::NotAllowed => TargetError::REFUSED_STATUS,
             Self::Timeout { .. } => Status::UpstreamTimeout,
             Self::CredentialsMissing | Self::Negotiation { .. } | Self::AuthenticationFailed => {
                 Status::ClientUnauthorized

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use guac_protocol::ClientInfo;
-use guac_session::{Params, WakeOnLan};
+use guac_session::{Params, Targets, WakeOnLan};
 use ironrdp_pdu::rdp::client_info::PerformanceFlags;
 use secrecy::SecretString;
 
@@ -196,6 +196,7 @@ pub(crate) struct RdpParams {
     pub(crate) resize: ResizeMethod,
     /// How to wake the machine, until that is done.
     pub(crate) wake: Option<WakeOnLan>,
+    pub(crate) targets: Targets,
 }
 
 impl RdpParams {
@@ -254,6 +255,7 @@ impl RdpParams {
             preconnection: preconnection(params),
             load_balance_info: text("load-balance-info"),
             wake: WakeOnLan::from_params(params),
+            targets: params.targets().clone(),
             timezone: text("timezone").or_else(|| owner.timezone.clone()),
             resize: match params.get("resize-method") {
                 Some("display-update") => ResizeMethod::DisplayUpdate,

@@ -12,11 +12,12 @@ use ironrdp_pdu::{Action, PduHint};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
-    net::{TcpStream, lookup_host},
+    net::TcpStream,
     time::timeout,
 };
 use tokio_rustls::client::TlsStream;
 
+use guac_session::{TargetError, Targets};
 use guac_tls::CertificatePolicy;
 
 use crate::RdpError;
@@ -52,21 +53,18 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// Connects to the first address of `host` that answers.
+    /// Connects to the first address of `host` that is permitted and answers.
     ///
     /// # Cancel safety
     /// If the future is dropped there is no connection.
-    pub(crate) async fn connect(host: &str, port: u16, limit: Duration) -> Result<Self, RdpError> {
+    pub(crate) async fn connect(targets: &Targets, host: &str, port: u16, limit: Duration) -> Result<Self, RdpError> {
         let connect = async {
-            let addresses = lookup_host((host, port)).await.map_err(|source| RdpError::Resolve { source })?;
-            let mut last = io::Error::new(io::ErrorKind::NotFound, "no address");
-            for address in addresses {
-                match TcpStream::connect(address).await {
-                    Ok(socket) => return Ok(socket),
-                    Err(error) => last = error,
-                }
-            }
-            Err(RdpError::Connect { source: last })
+            targets.connect(host, port).await.map_err(|error| match error {
+                TargetError::Refused => RdpError::NotAllowed,
+                TargetError::Unknown { source } => RdpError::Resolve { source },
+                TargetError::Connect { source } => RdpError::Connect { source },
+                error => RdpError::Connect { source: io::Error::other(error) },
+            })
         };
         let socket = within(limit, "connecting", connect).await?;
         tune(&socket).map_err(|source| RdpError::Connect { source })?;

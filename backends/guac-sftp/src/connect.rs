@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use guac_session::TargetError;
 use russh::client::{self, Handle, Msg};
 use russh::keys::PublicKeyOrCertificate;
 use russh::{Channel, Disconnect};
@@ -201,7 +202,7 @@ impl Connection {
     }
 }
 
-/// Finds the machine and opens a socket to the first of its addresses that answers. All SSH connections begin here.
+/// Finds the machine and opens a socket to the first of its addresses that is permitted and answers. All SSH connections begin here.
 async fn reach(target: &Target) -> Result<TcpStream, SshError> {
     let host = target.host.trim();
     if host.is_empty() {
@@ -210,22 +211,16 @@ async fn reach(target: &Target) -> Result<TcpStream, SshError> {
     let after = target.timeout;
     let deadline = Instant::now() + after;
     let late = |_| SshError::Timeout { after };
-    let addresses = timeout_at(deadline, tokio::net::lookup_host((host, target.port)))
-        .await
-        .map_err(late)?
-        .map_err(|source| SshError::UnknownHost { source: Some(source) })?;
-    let mut last = SshError::UnknownHost { source: None };
-    for address in addresses {
-        match timeout_at(deadline, TcpStream::connect(address)).await.map_err(late)? {
-            Ok(stream) => {
-                // Keys are small packets that must not wait for each other.
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "Socket without TCP_NODELAY");
-                }
-                return Ok(stream);
-            }
-            Err(error) => last = SshError::from_connect(error, after),
-        }
+    let stream = timeout_at(deadline, target.targets.connect(host, target.port)).await.map_err(late)?;
+    let stream = stream.map_err(|error| match error {
+        TargetError::Refused => SshError::NotAllowed,
+        TargetError::Unknown { source } => SshError::UnknownHost { source: Some(source) },
+        TargetError::Connect { source } => SshError::from_connect(source, after),
+        error => SshError::Unreachable { source: std::io::Error::other(error) },
+    })?;
+    // Keys are small packets that must not wait for each other.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "Socket without TCP_NODELAY");
     }
-    Err(last)
+    Ok(stream)
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use guac_protocol::Status;
-use guac_session::SessionEnd;
+use guac_session::{SessionEnd, TargetError};
 
 use crate::hostkey::HostKeyError;
 
@@ -44,6 +44,9 @@ pub enum SshError {
         #[source]
         source: Option<io::Error>,
     },
+    /// *Caller.* The administrator keeps sessions from the machine.
+    #[error("{}", TargetError::REFUSED)]
+    NotAllowed,
     /// *Upstream.* Nobody listens.
     #[error("the machine refused the connection: nothing listens on that port")]
     ConnectionRefused,
@@ -107,6 +110,7 @@ impl SshError {
             | Self::Cancelled
             | Self::Unattended
             | Self::HostKeyChanged { .. } => Status::ClientUnauthorized,
+            Self::NotAllowed => TargetError::REFUSED_STATUS,
             Self::UnknownHost { .. } => Status::UpstreamNotFound,
             Self::ConnectionRefused | Self::Unreachable { .. } => Status::UpstreamUnavailable,
             Self::Timeout { .. } => Status::UpstreamTimeout,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use guac_session::Params;
+use guac_session::{Params, Targets};
 use secrecy::SecretString;
 
 /// Longest keep-alive interval and timeout: a day.
@@ -15,6 +15,8 @@ pub struct Target {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// Which machines may be reached at all.
+    pub targets: Targets,
     /// How long finding the machine and opening a socket may take.
     pub timeout: Duration,
     /// Keys of the machine, as lines of `known_hosts` or in base64 alone; without any the store decides.
@@ -34,6 +36,7 @@ impl Target {
         Self {
             host: params.get(&name("hostname")).unwrap_or_default().to_owned(),
             port: params.number(&name("port"), 22),
+            targets: params.targets().clone(),
             timeout: Duration::from_secs(seconds("timeout", 10).max(1)),
             host_key: params.get(&name("host-key")).map(str::to_owned),
             alive_interval: alive.map(|seconds| Duration::from_secs(seconds.max(2))),

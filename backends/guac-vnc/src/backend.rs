@@ -182,8 +182,8 @@ impl Session {
 
     /// Connects and authenticates.
     async fn attempt(&mut self, config: &rfb::Config, stage: &mut Stage<Surface>) -> Result<Option<Opened>, VncError> {
-        let (host, port) = (self.params.host.clone(), self.params.port);
-        let Some(mut transport) = self.alongside(stage, Transport::connect(&host, port)).await? else {
+        let (host, port, targets) = (self.params.host.clone(), self.params.port, self.params.targets.clone());
+        let Some(mut transport) = self.alongside(stage, Transport::connect(&targets, &host, port)).await? else {
             return Ok(None);
         };
         let mut connection = Connection::new(config.clone());

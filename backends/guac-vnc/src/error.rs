@@ -3,7 +3,7 @@
 use std::io;
 
 use guac_protocol::Status;
-use guac_session::SessionEnd;
+use guac_session::{SessionEnd, TargetError};
 use guac_sftp::SftpError;
 use guac_tls::TlsError;
 
@@ -37,6 +37,9 @@ pub enum VncError {
         #[source]
         source: io::Error,
     },
+    /// *Caller.* The administrator keeps sessions from the machine.
+    #[error("{}", TargetError::REFUSED)]
+    NotAllowed,
     /// *Upstream.* Nobody listens there, or nobody lets us through.
     #[error("{}", unreached(source))]
     Connect {
@@ -99,6 +102,7 @@ impl VncError {
                 Status::UpstreamUnavailable
             }
             Self::Connect { .. } => Status::UpstreamNotFound,
+            Self::NotAllowed => TargetError::REFUSED_STATUS,
             Self::Timeout { .. } => Status::UpstreamTimeout,
             Self::CredentialsMissing => Status::ClientUnauthorized,
             Self::Rfb { source: RfbError::AuthenticationFailed { .. }, .. } => Status::ClientUnauthorized,

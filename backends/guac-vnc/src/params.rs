@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use guac_session::{Params, WakeOnLan};
+use guac_session::{Params, Targets, WakeOnLan};
 use guac_sftp::SftpParams;
 use guac_tls::CertificatePolicy;
 use secrecy::SecretString;
@@ -96,6 +96,7 @@ pub(crate) struct VncParams {
     pub(crate) clipboard_encoding: ClipboardEncoding,
     pub(crate) tls: CertificatePolicy,
     pub(crate) wake: Option<WakeOnLan>,
+    pub(crate) targets: Targets,
     /// SFTP beside the desktop, until it is opened.
     pub(crate) files: Option<SftpParams>,
     pub(crate) rfb: Config,
@@ -144,6 +145,7 @@ impl VncParams {
                 params.get("cert-fingerprints"),
             ),
             wake: WakeOnLan::from_params(params),
+            targets: params.targets().clone(),
             rfb: rfb_config(params, security),
             username,
             password,

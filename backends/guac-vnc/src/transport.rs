@@ -10,11 +10,12 @@ use std::{
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpStream, lookup_host},
+    net::TcpStream,
     time::timeout,
 };
 use tokio_rustls::client::TlsStream;
 
+use guac_session::{TargetError, Targets};
 use guac_tls::CertificatePolicy;
 
 use crate::VncError;
@@ -43,21 +44,18 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// Connects to the first address of `host` that answers.
+    /// Connects to the first address of `host` that is permitted and answers.
     ///
     /// # Cancel safety
     /// If the future is dropped there is no connection.
-    pub(crate) async fn connect(host: &str, port: u16) -> Result<Self, VncError> {
+    pub(crate) async fn connect(targets: &Targets, host: &str, port: u16) -> Result<Self, VncError> {
         let connect = async {
-            let addresses = lookup_host((host, port)).await.map_err(|source| VncError::Resolve { source })?;
-            let mut last = io::Error::new(io::ErrorKind::NotFound, "no address");
-            for address in addresses {
-                match TcpStream::connect(address).await {
-                    Ok(socket) => return Ok(socket),
-                    Err(error) => last = error,
-                }
-            }
-            Err(VncError::Connect { source: last })
+            targets.connect(host, port).await.map_err(|error| match error {
+                TargetError::Refused => VncError::NotAllowed,
+                TargetError::Unknown { source } => VncError::Resolve { source },
+                TargetError::Connect { source } => VncError::Connect { source },
+                error => VncError::Connect { source: io::Error::other(error) },
+            })
         };
         let socket = within(CONNECT_TIMEOUT, "connecting", connect).await?;
         tune(&socket).map_err(|source| VncError::Connect { source })?;
