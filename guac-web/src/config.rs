@@ -1,9 +1,13 @@
 //! What an embedder decides about the web side.
 
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use guac_tunnel::{GuacdTls, TunnelLimits};
+use guac_tunnel::{GuacdTls, ResolveGuacd, TunnelLimits};
+
+use crate::cluster::Cluster;
 
 /// Settings of a [`WebApp`](crate::WebApp). The defaults are those of the stock gateway where it has one.
 #[derive(Debug, Clone)]
@@ -31,8 +35,12 @@ pub struct WebConfig {
     pub concurrency: Concurrency,
     /// TLS for outside guacds whose connection asks for encryption. `None`: such connections are refused.
     pub guacd_tls: Option<GuacdTls>,
+    /// Says which machines outside guacds may be at. `None`: any.
+    pub guacd_resolver: Option<GuacdResolver>,
     /// Deadlines of tunnels.
     pub tunnel_limits: TunnelLimits,
+    /// The other nodes on the same database. `None`: there are none, and all that lives is this process's own.
+    pub cluster: Option<Cluster>,
 }
 
 impl Default for WebConfig {
@@ -48,8 +56,20 @@ impl Default for WebConfig {
             max_tunnels: 10_000,
             concurrency: Concurrency::default(),
             guacd_tls: None,
+            guacd_resolver: None,
             tunnel_limits: TunnelLimits::default(),
+            cluster: None,
         }
+    }
+}
+
+/// A [`ResolveGuacd`] within [`WebConfig`].
+#[derive(Clone)]
+pub struct GuacdResolver(pub Arc<dyn ResolveGuacd>);
+
+impl fmt::Debug for GuacdResolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GuacdResolver")
     }
 }
 

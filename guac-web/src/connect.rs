@@ -16,6 +16,7 @@ use guac_tunnel::{GuacdHost, Link, OpenRequest, OwnerKey, Registration, SessionH
 use url::form_urlencoded;
 
 use crate::auth::Caller;
+use crate::config::GuacdResolver;
 use crate::error::ConnectError;
 use crate::events::Veto;
 use crate::seats::{Capacity, Place, Seat};
@@ -404,7 +405,10 @@ fn host_of(app: &App, connection: &Connection) -> Result<Arc<dyn SessionHost>, C
         return Ok(Arc::clone(&app.host));
     };
     let port = attributes.guacd_port.unwrap_or(GUACD_PORT);
-    let host = GuacdHost::new(hostname, port, app.config.tunnel_limits.clone());
+    let mut host = GuacdHost::new(hostname, port, app.config.tunnel_limits.clone());
+    if let Some(GuacdResolver(resolver)) = &app.config.guacd_resolver {
+        host = host.with_resolver(Arc::clone(resolver));
+    }
     match (attributes.guacd_encryption, &app.config.guacd_tls) {
         (None | Some(ProxyEncryption::None), _) => Ok(Arc::new(host)),
         (Some(ProxyEncryption::Ssl), Some(tls)) => Ok(Arc::new(host.with_tls(tls.clone()))),

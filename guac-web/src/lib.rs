@@ -35,6 +35,7 @@
 mod assets;
 mod auth;
 mod client;
+mod cluster;
 mod config;
 mod connect;
 mod error;
@@ -62,7 +63,8 @@ use axum::routing::{any, get};
 use guac_auth_mysql::Store;
 use guac_tunnel::{Registry, SessionHost};
 
-pub use config::{Concurrency, Network, NotANetwork, WebConfig};
+pub use cluster::{Cluster, ClusterConfig};
+pub use config::{Concurrency, GuacdResolver, Network, NotANetwork, WebConfig};
 pub use events::{TunnelListener, Veto};
 pub use readiness::NotReady;
 
