@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::{Future as _, poll_fn};
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -26,36 +25,15 @@ use crate::{
     GuacdTls, InstructionSink, Link, LinkClosed, OpenError, OpenRequest, Opened, SessionHost, TunnelError, TunnelLimits,
 };
 
-/// Finds the addresses of a guacd, and says which may be connected to: where others choose its name and port, it is
-/// the embedder's to keep them from his own machines.
-pub trait ResolveGuacd: Send + Sync + 'static {
-    /// The addresses to try, in order; the name is not looked up again. Without an address an error says why.
-    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, Result<Vec<SocketAddr>, OpenError>>;
-}
-
-/// Whatever the operating system finds.
-struct AnyAddress;
-
-impl ResolveGuacd for AnyAddress {
-    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, Result<Vec<SocketAddr>, OpenError>> {
-        let unknown = |error| {
-            tracing::debug!(%error, "Name of guacd not resolved");
-            OpenError::new(Status::UpstreamNotFound, "The name of the guacd server is not known.")
-        };
-        async move { Ok(lookup_host((host, port)).await.map_err(unknown)?.collect()) }.boxed()
-    }
-}
-
 /// An outside guacd, by name and port.
 ///
 /// It does not tell its parameters before it is asked for a protocol, so [`SessionHost::parameters`] is always `None`
 /// here: give [`SessionHost::open`] all parameters there are, by name, and it sends those that guacd wants.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct GuacdHost {
     hostname: String,
     port: u16,
     tls: Option<GuacdTls>,
-    resolver: Arc<dyn ResolveGuacd>,
     limits: TunnelLimits,
 }
 
@@ -63,7 +41,7 @@ impl GuacdHost {
     /// The guacd at this name and port, in clear.
     #[must_use]
     pub fn new(hostname: impl Into<String>, port: u16, limits: TunnelLimits) -> Self {
-        Self { hostname: hostname.into(), port, tls: None, resolver: Arc::new(AnyAddress), limits }
+        Self { hostname: hostname.into(), port, tls: None, limits }
     }
 
     /// The same over TLS.
@@ -72,17 +50,15 @@ impl GuacdHost {
         Self { tls: Some(tls), ..self }
     }
 
-    /// The same at addresses that somebody else finds and permits.
-    #[must_use]
-    pub fn with_resolver(self, resolver: Arc<dyn ResolveGuacd>) -> Self {
-        Self { resolver, ..self }
-    }
-
     async fn connect(&self) -> Result<Box<dyn Transport>, OpenError> {
         let deadline = Instant::now() + self.limits.guacd_connect;
         let reach = async {
+            let addresses = lookup_host((self.hostname.as_str(), self.port)).await.map_err(|error| {
+                tracing::debug!(%error, "Name of guacd not resolved");
+                OpenError::new(Status::UpstreamNotFound, "The name of the guacd server is not known.")
+            })?;
             let mut last = OpenError::new(Status::UpstreamNotFound, "The guacd server has no address.");
-            for address in self.resolver.resolve(&self.hostname, self.port).await? {
+            for address in addresses {
                 match TcpStream::connect(address).await {
                     Ok(stream) => return Ok(stream),
                     Err(error) => last = unreachable_error(&error),
@@ -106,40 +82,62 @@ impl GuacdHost {
         Ok(Box::new(stream))
     }
 
-    async fn shake_hands(
-        &self,
-        reader: &mut Reader,
-        writer: &mut WriteHalf<Box<dyn Transport>>,
-        request: &OpenRequest,
-    ) -> Result<ConnectionId, OpenError> {
-        let mut out = Vec::new();
-        let mut handshake = ClientHandshake::start(&request.selection, &mut out);
-        loop {
-            if !out.is_empty() {
-                let written = timeout(self.limits.write_stall, writer.write_all(&out));
-                written.await.map_err(|_| timed_out())?.map_err(|error| unreachable_error(&error))?;
-                out.clear();
-            }
-            let step = reader.next(self.limits.guacd_read, |instruction| handshake.handle_instruction(instruction));
-            match step.await?.map_err(|error| upstream_error(error.into()))? {
-                ClientStep::Continue => {}
-                ClientStep::Args(_) => {
-                    let value_of = |name: &str| request.params.get(name).map_or("", String::as_str);
-                    let said = handshake.connect(&request.info, value_of, &mut out);
-                    said.map_err(|error| upstream_error(error.into()))?;
-                }
-                ClientStep::Ready(id) => return Ok(id),
-            }
-        }
-    }
-
     async fn open_link(&self, request: OpenRequest) -> Result<Opened, OpenError> {
-        let (reader, mut writer) = tokio::io::split(self.connect().await?);
-        let mut reader = Reader::new(reader);
-        let connection_id = self.shake_hands(&mut reader, &mut writer, &request).await?;
-        let source = Feed::new(reader, self.limits.guacd_read).boxed();
-        let sink = Box::new(GuacdSink { writer, unsent: BytesMut::new() });
-        Ok(Opened { connection_id, link: Link { source, sink } })
+        open_over(self.connect().await?, &request, &self.limits).await
+    }
+}
+
+/// Opens or joins a session at a guacd that is connected already, by whatever way.
+///
+/// # Errors
+/// [`OpenError`] as guacd refuses, or does not keep to the protocol or the deadlines.
+///
+/// # Cancel safety
+/// Dropping the future closes the connection.
+pub async fn open_guacd<S>(stream: S, request: OpenRequest, limits: &TunnelLimits) -> Result<Opened, OpenError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    open_over(Box::new(stream), &request, limits).await
+}
+
+async fn open_over(
+    stream: Box<dyn Transport>,
+    request: &OpenRequest,
+    limits: &TunnelLimits,
+) -> Result<Opened, OpenError> {
+    let (reader, mut writer) = tokio::io::split(stream);
+    let mut reader = Reader::new(reader);
+    let connection_id = shake_hands(&mut reader, &mut writer, request, limits).await?;
+    let source = Feed::new(reader, limits.guacd_read).boxed();
+    let sink = Box::new(GuacdSink { writer, unsent: BytesMut::new() });
+    Ok(Opened { connection_id, link: Link { source, sink } })
+}
+
+async fn shake_hands(
+    reader: &mut Reader,
+    writer: &mut WriteHalf<Box<dyn Transport>>,
+    request: &OpenRequest,
+    limits: &TunnelLimits,
+) -> Result<ConnectionId, OpenError> {
+    let mut out = Vec::new();
+    let mut handshake = ClientHandshake::start(&request.selection, &mut out);
+    loop {
+        if !out.is_empty() {
+            let written = timeout(limits.write_stall, writer.write_all(&out));
+            written.await.map_err(|_| timed_out())?.map_err(|error| unreachable_error(&error))?;
+            out.clear();
+        }
+        let step = reader.next(limits.guacd_read, |instruction| handshake.handle_instruction(instruction));
+        match step.await?.map_err(|error| upstream_error(error.into()))? {
+            ClientStep::Continue => {}
+            ClientStep::Args(_) => {
+                let value_of = |name: &str| request.params.get(name).map_or("", String::as_str);
+                let said = handshake.connect(&request.info, value_of, &mut out);
+                said.map_err(|error| upstream_error(error.into()))?;
+            }
+            ClientStep::Ready(id) => return Ok(id),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
 
 use crate::config::WebConfig;
+use crate::peers::FromPeer;
 use crate::state::App;
 
 /// The browser, as far as the transport and trusted proxies tell.
@@ -18,6 +19,8 @@ pub(crate) struct Client {
     pub(crate) secure: bool,
     /// Whether the page that asks is ours, by its `Origin`.
     pub(crate) same_origin: bool,
+    /// Which host the browser asked.
+    pub(crate) host: Option<String>,
 }
 
 impl FromRequestParts<App> for Client {
@@ -29,27 +32,30 @@ impl FromRequestParts<App> for Client {
             .extensions
             .get::<ConnectInfo<SocketAddr>>()
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip().to_canonical());
-        Ok(Self::of(&parts.headers, peer, &app.config))
+        let by_node = parts.extensions.get::<FromPeer>().is_some();
+        Ok(Self::of(&parts.headers, peer, by_node, &app.config))
     }
 }
 
 impl Client {
-    fn of(headers: &HeaderMap, peer: IpAddr, config: &WebConfig) -> Self {
-        let trusted = |address: IpAddr| config.trusted_proxies.iter().any(|network| network.contains(address));
-        let proxied = trusted(peer);
+    /// `by_node`: another node of the cluster passed the request on, and has put into the headers what it knew.
+    fn of(headers: &HeaderMap, peer: IpAddr, by_node: bool, config: &WebConfig) -> Self {
+        let trusted =
+            |address: IpAddr| !by_node && config.trusted_proxies.iter().any(|network| network.contains(address));
+        let proxied = by_node || trusted(peer);
         let forwarded = |name: &str| {
             let value = headers.get(name)?.to_str().ok()?;
             Some(value.split(',').next().unwrap_or_default().trim()).filter(|value| proxied && !value.is_empty())
         };
         let address = if proxied { forwarded_address(headers, peer, trusted) } else { peer };
-        let secure = config.secure_listener
+        let secure = (config.secure_listener && !by_node)
             || forwarded("x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https"));
         let host = forwarded("x-forwarded-host").or_else(|| headers.get(HOST)?.to_str().ok());
         let same_origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok()).is_some_and(|origin| {
             let ours = host.is_some_and(|host| is_origin_of(origin, host, secure));
             ours || config.allowed_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
         });
-        Self { address, secure, same_origin }
+        Self { address, secure, same_origin, host: host.map(str::to_owned) }
     }
 }
 
@@ -95,7 +101,31 @@ mod tests {
     fn client(headers: &[(&'static str, &str)], peer: &str) -> Client {
         let config = WebConfig { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..WebConfig::default() };
         let headers = headers.iter().map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap())).collect();
-        Client::of(&headers, peer.parse().unwrap(), &config)
+        Client::of(&headers, peer.parse().unwrap(), false, &config)
+    }
+
+    #[test]
+    fn what_another_node_says_of_its_client_is_so() {
+        let config = WebConfig {
+            trusted_proxies: vec!["198.51.100.0/24".parse().unwrap()],
+            secure_listener: true,
+            ..WebConfig::default()
+        };
+        let headers = [
+            ("x-forwarded-for", "198.51.100.7"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-host", "desk.example"),
+            ("host", "desk.example"),
+            ("origin", "http://desk.example"),
+        ];
+        let headers = headers.iter().map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap())).collect();
+        let client = Client::of(&headers, "10.0.0.2".parse().unwrap(), true, &config);
+        assert_eq!(
+            (client.address.to_string().as_str(), client.secure, client.same_origin),
+            ("198.51.100.7", false, true)
+        );
+        let direct = Client::of(&headers, "10.0.0.2".parse().unwrap(), false, &config);
+        assert_eq!((direct.address.to_string().as_str(), direct.secure), ("10.0.0.2", true));
     }
 
     #[test]

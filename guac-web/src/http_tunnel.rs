@@ -114,7 +114,8 @@ async fn live(app: &App, tunnel: OpenTunnel, tell: oneshot::Sender<Result<(Tunne
     drop((registration, guard));
 }
 
-fn token_of(headers: &HeaderMap) -> &str {
+/// The secret that selects the tunnel of a request; empty without one.
+pub(crate) fn token_of(headers: &HeaderMap) -> &str {
     headers.get(TOKEN).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 

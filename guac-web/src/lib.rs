@@ -43,6 +43,7 @@ mod events;
 mod headers;
 mod health;
 mod http_tunnel;
+mod peers;
 mod readiness;
 mod rest;
 mod seats;
@@ -66,8 +67,10 @@ use guac_tunnel::{Registry, SessionHost};
 pub use cluster::{Cluster, ClusterConfig};
 pub use config::{Concurrency, GuacdResolver, Network, NotANetwork, WebConfig};
 pub use events::{TunnelListener, Veto};
+pub use peers::{CertificateSum, IdentityError, Peer, PeerDirectory, PeerIdentity, PeerPort};
 pub use readiness::NotReady;
 
+use crate::peers::Peers;
 use crate::state::App;
 
 /// The web application. Cheap to clone: clones share everything.
@@ -100,6 +103,21 @@ impl WebApp {
         self.app.listener.set(listener).is_ok()
     }
 
+    /// Makes it one of several nodes: requests for tunnels of the others are passed on, and the port serves what they
+    /// pass on to this one. `None`: it is one already.
+    pub fn join_peers(&self, identity: PeerIdentity, directory: Arc<dyn PeerDirectory>) -> Option<PeerPort> {
+        let peers = Peers::new(&self.app, identity, directory);
+        self.app.peers.set(peers.clone()).ok()?;
+        Some(PeerPort::new(self.clone(), peers))
+    }
+
+    /// Where the sessions of another node are joined; it opens nothing else. `None` before
+    /// [`join_peers`](Self::join_peers).
+    #[must_use]
+    pub fn peer_host(&self, peer: Peer) -> Option<Arc<dyn SessionHost>> {
+        self.app.peers.get().map(|peers| peers.host(peer))
+    }
+
     /// The live tunnels.
     #[must_use]
     pub fn registry(&self) -> &Registry {
@@ -120,6 +138,12 @@ impl WebApp {
         self.app.readiness.is_ready() && !self.app.draining.is_cancelled()
     }
 
+    /// Why it takes no new tunnels, the oldest reason first; empty while it does.
+    #[must_use]
+    pub fn reasons_not_ready(&self) -> Vec<Cow<'static, str>> {
+        self.app.readiness.reasons()
+    }
+
     /// Takes no new logins and tunnels, tells all tunnels to end with a status that makes clients come again, closes
     /// all history, and waits until all tasks are done, `grace` at most. `/readyz` fails from the first moment on.
     ///
@@ -138,12 +162,6 @@ impl fmt::Debug for WebApp {
 
 fn router(app: &App) -> Router {
     let pages = Router::new()
-    /// Why it takes no new tunnels, the oldest reason first; empty while it does.
-    #[must_use]
-    pub fn reasons_not_ready(&self) -> Vec<Cow<'static, str>> {
-        self.app.readiness.reasons()
-    }
-
         .nest("/api", rest::router(&app.config))
         .route("/websocket-tunnel", any(socket::websocket_tunnel))
         .route("/tunnel", get(http_tunnel::http_tunnel).post(http_tunnel::http_tunnel))
@@ -159,6 +177,7 @@ fn router(app: &App) -> Router {
     let secure_listener = app.config.secure_listener;
     site.route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
+        .layer(from_fn_with_state(app.clone(), peers::forward))
         .layer(from_fn_with_state(app.clone(), readiness::let_go))
         .layer(from_fn(move |request, next| headers::finish(secure_listener, request, next)))
         .with_state(app.clone())

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::{Session, Sessions, Throttle};
 use crate::config::WebConfig;
 use crate::events::TunnelListener;
+use crate::peers::Peers;
 use crate::readiness::Readiness;
 use crate::seats::Seats;
 use crate::shares::Shares;
@@ -44,6 +45,8 @@ pub(crate) struct Inner {
     pub(crate) shares: Shares,
     /// Told of tunnels that open and close.
     pub(crate) listener: OnceLock<Arc<dyn TunnelListener>>,
+    /// The other nodes, in a cluster.
+    pub(crate) peers: OnceLock<Peers>,
     pub(crate) tracker: TaskTracker,
     /// Whether new tunnels are taken.
     pub(crate) readiness: Readiness,
@@ -72,6 +75,7 @@ impl App {
             seats: Arc::default(),
             shares: Shares::default(),
             listener: OnceLock::new(),
+            peers: OnceLock::new(),
             tracker: TaskTracker::new(),
             readiness: Readiness::default(),
             draining: CancellationToken::new(),
