@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Future as _, poll_fn};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -25,15 +26,36 @@ use crate::{
     GuacdTls, InstructionSink, Link, LinkClosed, OpenError, OpenRequest, Opened, SessionHost, TunnelError, TunnelLimits,
 };
 
+/// Finds the addresses of a guacd, and says which may be connected to: where others choose its name and port, it is
+/// the embedder's to keep them from his own machines.
+pub trait ResolveGuacd: Send + Sync + 'static {
+    /// The addresses to try, in order; the name is not looked up again. Without an address an error says why.
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, Result<Vec<SocketAddr>, OpenError>>;
+}
+
+/// Whatever the operating system finds.
+struct AnyAddress;
+
+impl ResolveGuacd for AnyAddress {
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, Result<Vec<SocketAddr>, OpenError>> {
+        let unknown = |error| {
+            tracing::debug!(%error, "Name of guacd not resolved");
+            OpenError::new(Status::UpstreamNotFound, "The name of the guacd server is not known.")
+        };
+        async move { Ok(lookup_host((host, port)).await.map_err(unknown)?.collect()) }.boxed()
+    }
+}
+
 /// An outside guacd, by name and port.
 ///
 /// It does not tell its parameters before it is asked for a protocol, so [`SessionHost::parameters`] is always `None`
 /// here: give [`SessionHost::open`] all parameters there are, by name, and it sends those that guacd wants.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct GuacdHost {
     hostname: String,
     port: u16,
     tls: Option<GuacdTls>,
+    resolver: Arc<dyn ResolveGuacd>,
     limits: TunnelLimits,
 }
 
@@ -41,7 +63,7 @@ impl GuacdHost {
     /// The guacd at this name and port, in clear.
     #[must_use]
     pub fn new(hostname: impl Into<String>, port: u16, limits: TunnelLimits) -> Self {
-        Self { hostname: hostname.into(), port, tls: None, limits }
+        Self { hostname: hostname.into(), port, tls: None, resolver: Arc::new(AnyAddress), limits }
     }
 
     /// The same over TLS.
@@ -50,15 +72,17 @@ impl GuacdHost {
         Self { tls: Some(tls), ..self }
     }
 
+    /// The same at addresses that somebody else finds and permits.
+    #[must_use]
+    pub fn with_resolver(self, resolver: Arc<dyn ResolveGuacd>) -> Self {
+        Self { resolver, ..self }
+    }
+
     async fn connect(&self) -> Result<Box<dyn Transport>, OpenError> {
         let deadline = Instant::now() + self.limits.guacd_connect;
         let reach = async {
-            let addresses = lookup_host((self.hostname.as_str(), self.port)).await.map_err(|error| {
-                tracing::debug!(%error, "Name of guacd not resolved");
-                OpenError::new(Status::UpstreamNotFound, "The name of the guacd server is not known.")
-            })?;
             let mut last = OpenError::new(Status::UpstreamNotFound, "The guacd server has no address.");
-            for address in addresses {
+            for address in self.resolver.resolve(&self.hostname, self.port).await? {
                 match TcpStream::connect(address).await {
                     Ok(stream) => return Ok(stream),
                     Err(error) => last = unreachable_error(&error),

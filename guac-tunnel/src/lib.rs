@@ -21,7 +21,7 @@ mod websocket;
 
 pub use error::{Ended, TunnelError};
 pub use frame::{FrameDecoder, FrameError, FrameEvent, FrameHeader, FrameKind, FrameSender, MAX_CONTROL_BYTES, unmask};
-pub use guacd::{GuacdHost, open_guacd};
+pub use guacd::{GuacdHost, ResolveGuacd, open_guacd};
 pub use http::{END_MARKER, HttpTunnelLife, HttpTunnels, TunnelToken};
 pub use intercept::intercept;
 pub use intercept_streams::{Download, StreamError, StreamsHandle};
