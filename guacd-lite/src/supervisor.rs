@@ -141,6 +141,7 @@ impl Server {
         }
         let host_keys: Arc<dyn HostKeyStore> = Arc::new(FileHostKeys::new(config.data_dir.join("ssh_known_hosts")));
         let rdp = RdpBackend::new()
+            .with_host_keys(Arc::clone(&host_keys))
             .with_known_certificates(KnownCertificates::new(config.data_dir.join("rdp_known_certificates")));
         let vnc = VncBackend::new().with_host_keys(Arc::clone(&host_keys));
         let backends: Vec<Box<dyn Backend>> = vec![Box::new(SshBackend::new(host_keys)), Box::new(vnc), Box::new(rdp)];

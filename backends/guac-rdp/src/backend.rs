@@ -1,11 +1,12 @@
 //! One session: connecting, the open desktop, the end.
 
-use std::{io, pin::pin, task::Poll, time::Duration};
+use std::{fmt, io, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use futures_util::future::BoxFuture;
 use guac_display::{Cursor, Size, Surface};
 use guac_protocol::ClientInfo;
 use guac_session::{Backend, Event, SessionEnd, Stage, Start};
+use guac_sftp::{DesktopFiles, HostKeyStore, MemoryHostKeys};
 use guac_tls::{CertificatePolicy, KnownCertificates};
 use ironrdp_bulk::BulkCompressor;
 use ironrdp_core::{WriteBuf, encode_vec};
@@ -44,16 +45,37 @@ const DEAF_BYTES: usize = 4 * MAX_UNSENT_BYTES;
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The backend behind `select rdp`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub struct RdpBackend {
     known_certificates: Option<KnownCertificates>,
+    host_keys: Arc<dyn HostKeyStore>,
+}
+
+impl fmt::Debug for RdpBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RdpBackend").field("known_certificates", &self.known_certificates).finish_non_exhaustive()
+    }
+}
+
+impl Default for RdpBackend {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl RdpBackend {
-    /// A backend that keeps nothing between sessions: connections with `cert-tofu` are refused.
+    /// A backend that keeps nothing beyond its own life: connections with `cert-tofu` are refused, and host keys of
+    /// machines with files are remembered as long.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self { known_certificates: None, host_keys: Arc::new(MemoryHostKeys::default()) }
+    }
+
+    /// Remembers machines with files (`enable-sftp`) in `host_keys`.
+    #[must_use]
+    pub fn with_host_keys(mut self, host_keys: Arc<dyn HostKeyStore>) -> Self {
+        self.host_keys = host_keys;
+        self
     }
 
     /// Keeps the certificates that servers show first, for `cert-tofu`.
@@ -74,9 +96,9 @@ impl Backend for RdpBackend {
     }
 
     fn run(&self, start: Start) -> BoxFuture<'static, Result<(), SessionEnd>> {
-        let known = self.known_certificates.clone();
+        let (known, host_keys) = (self.known_certificates.clone(), Arc::clone(&self.host_keys));
         Box::pin(async move {
-            run(start, known).await.map_err(|error| {
+            run(start, known, host_keys).await.map_err(|error| {
                 tracing::debug!(error = &error as &dyn std::error::Error, "RDP session failed");
                 error.into()
             })
@@ -84,7 +106,7 @@ impl Backend for RdpBackend {
     }
 }
 
-async fn run(start: Start, known: Option<KnownCertificates>) -> Result<(), RdpError> {
+async fn run(start: Start, known: Option<KnownCertificates>, host_keys: Arc<dyn HostKeyStore>) -> Result<(), RdpError> {
     let owner = start.owner().clone();
     let params = RdpParams::parse(start.params(), &owner)?;
     let policy = certificate_policy(&params.certificate, known)?;
@@ -106,28 +128,15 @@ async fn run(start: Start, known: Option<KnownCertificates>) -> Result<(), RdpEr
         policy,
         owner,
         params,
+        host_keys,
+        files: DesktopFiles::default(),
     };
     // Nothing is shown before the server has said its size.
     let nothing = Size::new(1, 1).map_err(|_| RdpError::Lost { source: io::ErrorKind::InvalidInput.into() })?;
     let (_, mut stage) = start.stage(Surface::new(nothing));
-    let mut redirections = 0;
-    loop {
-        let redirection = match Box::pin(session.open(&mut stage)).await? {
-            None => return Ok(()),
-            Some(Outcome::CredentialsNeeded) => continue,
-            Some(Outcome::Redirected(redirection)) => redirection,
-            Some(Outcome::Open(opened)) => match Box::pin(session.serve(*opened, &mut stage)).await? {
-                Served::Ended => return Ok(()),
-                Served::Reconnect => continue,
-                Served::Redirected(redirection) => redirection,
-            },
-        };
-        redirections += 1;
-        if redirections > MAX_REDIRECTIONS {
-            return Err(RdpError::BadRedirection);
-        }
-        session.target = follow(&redirection, &session.target, &mut session.login)?;
-    }
+    let result = session.run(&mut stage).await;
+    session.files.close(&mut stage).await;
+    result
 }
 
 /// What a session knows beside its connection.
@@ -140,6 +149,8 @@ struct Session {
     channels: Vec<Box<dyn Channel>>,
     /// The window that the desktop should fill, in pixels of the owner's screen.
     window: (u32, u32),
+    host_keys: Arc<dyn HostKeyStore>,
+    files: DesktopFiles,
 }
 
 fn certificate_policy(
@@ -163,6 +174,27 @@ enum Served {
 }
 
 impl Session {
+    async fn run(&mut self, stage: &mut Stage<Surface>) -> Result<(), RdpError> {
+        let mut redirections = 0;
+        loop {
+            let redirection = match Box::pin(self.open(stage)).await? {
+                None => return Ok(()),
+                Some(Outcome::CredentialsNeeded) => continue,
+                Some(Outcome::Redirected(redirection)) => redirection,
+                Some(Outcome::Open(opened)) => match Box::pin(self.serve(*opened, stage)).await? {
+                    Served::Ended => return Ok(()),
+                    Served::Reconnect => continue,
+                    Served::Redirected(redirection) => redirection,
+                },
+            };
+            redirections += 1;
+            if redirections > MAX_REDIRECTIONS {
+                return Err(RdpError::BadRedirection);
+            }
+            self.target = follow(&redirection, &self.target, &mut self.login)?;
+        }
+    }
+
     /// Connects; asks for credentials where the server wants some, and leaves it to the caller to connect again with
     /// them: no server waits for as long as a person may type. Nothing where the session ended meanwhile.
     async fn open(&mut self, stage: &mut Stage<Surface>) -> Result<Option<Outcome>, RdpError> {
@@ -172,8 +204,16 @@ impl Session {
                 wake.wake(&host, port).await;
                 Ok(())
             };
-            if alongside(stage, &mut self.window, waking).await?.is_none() {
+            if alongside(stage, &mut self.window, &mut self.files, waking).await?.is_none() {
                 return Ok(None);
+            }
+        }
+        if let Some(params) = self.params.files.take() {
+            let opening = DesktopFiles::open(params, Arc::clone(&self.host_keys));
+            let opening = async { opening.await.map_err(|source| RdpError::Files { source }) };
+            match alongside(stage, &mut self.window, &mut self.files, opening).await? {
+                Some(files) => self.files = files,
+                None => return Ok(None),
             }
         }
         let graphics = Graphics::new(self.graphics_options());
@@ -185,8 +225,8 @@ impl Session {
             size: self.params.desktop_size(self.window, &self.owner),
             dpi: self.params.dpi(&self.owner),
         };
-        let window = &mut self.window;
-        let outcome = alongside(stage, window, Box::pin(attempt.connect(&graphics, &mut self.channels))).await?;
+        let (window, files) = (&mut self.window, &mut self.files);
+        let outcome = alongside(stage, window, files, Box::pin(attempt.connect(&graphics, &mut self.channels))).await?;
         if matches!(outcome, Some(Outcome::CredentialsNeeded))
             && !self.login.ask(stage, |event| note_size(event, &mut self.window)).await?
         {
@@ -210,6 +250,7 @@ impl Session {
         let (mut reader, mut writer) = tokio::io::split(transport);
         let mut desktop = Desktop::new(self, active);
         desktop.begin(stage)?;
+        self.files.show(stage);
         let mut unflushed = false;
         let mut has_pdu = true;
         loop {
@@ -221,6 +262,7 @@ impl Session {
             let turn = tokio::select! {
                 biased;
                 event = stage.next() => Turn::Event(event),
+                () = self.files.ended() => Turn::FilesEnded,
                 sent = send(&mut writer, desktop.link.unsent()), if unflushed || has_unsent => Turn::Sent(sent),
                 () = desktop.resizing.due() => Turn::Woken,
                 () = woken(&mut self.channels) => Turn::Woken,
@@ -229,6 +271,10 @@ impl Session {
                 read = inbox.fill(&mut reader), if !has_pdu && listens => Turn::Read(read),
             };
             let lost = |source| RdpError::Lost { source };
+            let turn = match turn {
+                Turn::Event(event) => self.files.handle(event).map_or(Turn::Woken, Turn::Event),
+                turn => turn,
+            };
             match turn {
                 Turn::Event(Event::Ended) => {
                     let bytes = desktop.farewell()?;
@@ -254,6 +300,7 @@ impl Session {
                     unflushed = sent > 0;
                     desktop.sent(sent);
                 }
+                Turn::FilesEnded => self.files.withdraw(stage),
                 Turn::Woken => {}
                 Turn::Pdu => {
                     has_pdu = match inbox.next_pdu()? {
@@ -300,6 +347,7 @@ impl Desktop {
         let mut channels = x224::Processor::new(channels, user_channel, io_channel, None, activated.share_id);
         channels.set_static_channel_chunk_size(activated.chunk_bytes);
         let mut resizing = Resizing::new(session.params.resize, activated.desktop_size);
+        resizing.was_asked(settings.desktop_size);
         resizing.want(session.params.desktop_size(session.window, &session.owner));
         let mut link = Link::new(channels);
         link.set_fast_path_input(activated.fast_path_input);
@@ -464,12 +512,13 @@ impl Desktop {
                 ProcessorOutput::PointerUpdate(update) => self.graphics.handle_slow_path_pointer(&update)?,
                 ProcessorOutput::Disconnect(description) => return disconnected(&description).map(Some),
                 ProcessorOutput::DeactivateAll => {
-                    self.reactivating = Some(Activation::new(self.share));
+                    self.reactivating = Some(Activation::new(self.share, self.resizing.largest_px()));
                 }
                 ProcessorOutput::ServerRedirection(redirection) => return Ok(Some(Served::Redirected(redirection))),
                 other => tracing::trace!(?other, "Nothing to do"),
             }
         }
+        self.graphics.set_asked_px(self.resizing.largest_px());
         self.graphics.handle_pipeline(&mut self.link, stage.picture())?;
         Ok(None)
     }
@@ -497,6 +546,7 @@ impl Desktop {
 /// Why the loop went round.
 enum Turn {
     Event(Event),
+    FilesEnded,
     Sent(io::Result<usize>),
     Woken,
     Pdu,
@@ -520,6 +570,7 @@ fn disconnected(description: &DisconnectDescription) -> Result<Served, RdpError>
 async fn alongside<T>(
     stage: &mut Stage<Surface>,
     window: &mut (u32, u32),
+    files: &mut DesktopFiles,
     work: impl Future<Output = Result<T, RdpError>>,
 ) -> Result<Option<T>, RdpError> {
     let mut work = pin!(work);
@@ -528,7 +579,8 @@ async fn alongside<T>(
             biased;
             event = stage.next() => match event {
                 Event::Ended => return Ok(None),
-                event => note_size(&event, window),
+                // While the desktop comes again its files stay.
+                event => if let Some(event) = files.handle(event) { note_size(&event, window) },
             },
             done = &mut work => return done.map(Some),
         }

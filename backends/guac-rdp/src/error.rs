@@ -4,6 +4,7 @@ use std::io;
 
 use guac_protocol::Status;
 use guac_session::{SessionEnd, TargetError};
+use guac_sftp::SftpError;
 use guac_tls::TlsError;
 use ironrdp_core::{DecodeError, EncodeError};
 use ironrdp_pdu::nego::FailureCode;
@@ -102,6 +103,13 @@ pub enum RdpError {
     /// *Upstream.* It sends us from one machine to another without end, or to where nobody may be sent.
     #[error("the RDP server redirects to a place that cannot be followed")]
     BadRedirection,
+    /// *Upstream.* The files beside the desktop are not to be had.
+    #[error("{source}")]
+    Files {
+        /// Why.
+        #[source]
+        source: SftpError,
+    },
     /// *Upstream.* The connection broke.
     #[error("the connection to the RDP server was lost")]
     Lost {
@@ -180,6 +188,7 @@ impl RdpError {
             Self::UnsupportedParameter { .. } => Status::Unsupported,
             Self::Resolve { .. } | Self::NotRdp => Status::UpstreamNotFound,
             Self::Tls { source } => source.status(),
+            Self::Files { source } => source.status(),
             Self::Connect { source } if source.kind() == io::ErrorKind::ConnectionRefused => {
                 Status::UpstreamUnavailable
             }

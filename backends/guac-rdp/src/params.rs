@@ -4,6 +4,7 @@ use std::fmt;
 
 use guac_protocol::ClientInfo;
 use guac_session::{Params, Targets, WakeOnLan};
+use guac_sftp::SftpParams;
 use ironrdp_pdu::rdp::client_info::PerformanceFlags;
 use secrecy::SecretString;
 
@@ -181,6 +182,8 @@ pub(crate) struct RdpParams {
     pub(crate) audio_input: bool,
     pub(crate) touch: bool,
     pub(crate) drive: DriveOptions,
+    /// SFTP beside the desktop, until it is opened.
+    pub(crate) files: Option<SftpParams>,
     pub(crate) console: bool,
     pub(crate) console_audio: bool,
     pub(crate) layout: Layout,
@@ -212,14 +215,11 @@ impl RdpParams {
         if params.get("security") == Some("vmconnect") {
             return Err(RdpError::UnsupportedParameter { name: "security" });
         }
-        if params.bool("enable-sftp", false) {
-            tracing::warn!(
-                parameter = "enable-sftp",
-                "Parameter asks for something that is not supported yet, going on without"
-            );
-        }
+        let host = text("hostname").ok_or(RdpError::MissingParameter { name: "hostname" })?;
+        let drive = drive(params);
         Ok(Self {
-            host: text("hostname").ok_or(RdpError::MissingParameter { name: "hostname" })?,
+            files: files(params, &host, &drive),
+            host,
             port: match params.number("port", 0) {
                 0 => DEFAULT_PORT,
                 port => port,
@@ -238,7 +238,7 @@ impl RdpParams {
             audio: !params.bool("disable-audio", false),
             audio_input: params.bool("enable-audio-input", false),
             touch: params.bool("enable-touch", false),
-            drive: drive(params),
+            drive,
             console: params.bool("console", false),
             console_audio: params.bool("console-audio", false),
             layout: layout(params),
@@ -375,6 +375,13 @@ fn drive(params: &Params) -> DriveOptions {
     }
 }
 
+/// SFTP by the desktop's user name unless it has one of its own (RDP-026).
+fn files(params: &Params, host: &str, drive: &DriveOptions) -> Option<SftpParams> {
+    let mut files = SftpParams::from_params(params, host, params.get("username"))?;
+    files.rules.takes_dropped = drive.folder.as_ref().is_none_or(|folder| !folder.takes_dropped);
+    Some(files)
+}
+
 fn preconnection(params: &Params) -> Option<(u32, Option<String>)> {
     let id = params.number("preconnection-id", -1_i64);
     let blob = params.get("preconnection-blob").map(str::to_owned);
@@ -443,6 +450,31 @@ mod tests {
             | PerformanceFlags::DISABLE_FULLWINDOWDRAG
             | PerformanceFlags::DISABLE_MENUANIMATIONS;
         assert_eq!(params.performance, quick);
+    }
+
+    #[test]
+    fn sftp_is_for_the_desktops_user_on_the_desktops_host_unless_told_otherwise() {
+        let files = |pairs: &[(&str, &str)]| {
+            let all: Vec<_> = [("enable-sftp", "true"), ("username", "ann")].iter().chain(pairs).copied().collect();
+            let files = host(&all).files.unwrap();
+            (files.target.host, files.credentials.username.unwrap())
+        };
+        assert!(host(&[]).files.is_none());
+        assert_eq!(files(&[]), ("desk".to_owned(), "ann".to_owned()));
+        let other = [("sftp-hostname", "files"), ("sftp-username", "bob")];
+        assert_eq!(files(&other), ("files".to_owned(), "bob".to_owned()));
+    }
+
+    #[test]
+    fn dropped_files_go_to_either_sftp_or_the_drive() {
+        let takes = |pairs: &[(&str, &str)]| {
+            let all: Vec<_> = [("enable-sftp", "true")].iter().chain(pairs).copied().collect();
+            let params = host(&all);
+            (params.files.unwrap().rules.takes_dropped, params.drive.folder.is_some_and(|drive| drive.takes_dropped))
+        };
+        assert_eq!(takes(&[]), (true, false));
+        assert_eq!(takes(&[("enable-drive", "true")]), (false, true));
+        assert_eq!(takes(&[("enable-drive", "true"), ("sftp-directory", "/in")]), (true, false));
     }
 
     #[test]

@@ -17,19 +17,21 @@ use crate::params::{FileRules, SftpParams};
 const CLOSING: Duration = Duration::from_secs(2);
 
 /// What there is of the machine's files.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Offer {
     /// Opened, and not shown yet.
     Waiting(Sftp, FileRules),
     Shown(Files),
-    /// The machine has ended file transfer, or the owner has left before he saw it.
-    Over,
+    /// None, or none any more: the machine has ended file transfer, or the owner has left before he saw it.
+    #[default]
+    Nothing,
 }
 
-/// Files of a machine beside a desktop (CM-001). The desktop goes on when the machine ends file transfer.
-#[derive(Debug)]
+/// Files of a machine beside a desktop (CM-001), or none: that is the default. The desktop goes on when the machine ends
+/// file transfer.
+#[derive(Debug, Default)]
 pub struct DesktopFiles {
-    connection: Connection,
+    connection: Option<Connection>,
     offer: Offer,
 }
 
@@ -47,12 +49,12 @@ impl DesktopFiles {
     }
 
     async fn connect(params: SftpParams, host_keys: Arc<dyn HostKeyStore>) -> Result<Self, SftpError> {
-        let connection = Connection::open(&params.target, host_keys).await.map_err(SftpError::connect)?;
-        let mut files = Self { connection, offer: Offer::Over };
-        match files.enter(params).await {
-            Ok(()) => Ok(files),
+        let opened = Connection::open(&params.target, host_keys).await;
+        let mut connection = opened.map_err(|source| SftpError::Connect { source })?;
+        match enter(&mut connection, &params).await {
+            Ok(sftp) => Ok(Self { connection: Some(connection), offer: Offer::Waiting(sftp, params.rules) }),
             Err(error) => {
-                let ended = tokio::time::timeout(CLOSING, files.connection.close()).await;
+                let ended = tokio::time::timeout(CLOSING, connection.close()).await;
                 Err(match (error, ended) {
                     // Why it was lost comes to light when it is closed.
                     (SftpError::Login { source: SshError::Lost }, Ok(Err(source))) => SftpError::Login { source },
@@ -62,18 +64,10 @@ impl DesktopFiles {
         }
     }
 
-    async fn enter(&mut self, params: SftpParams) -> Result<(), SftpError> {
-        let login = self.connection.log_in(&params.credentials, &mut Nobody).await;
-        login.map_err(|source| SftpError::Login { source })?;
-        let sftp = Sftp::open(&self.connection).await.map_err(|source| SftpError::NoSftp { source })?;
-        self.offer = Offer::Waiting(sftp, params.rules);
-        Ok(())
-    }
-
     /// Shows the owner the file system, if he does not see it yet. To be called when there is a desktop: before,
     /// nobody serves his requests.
     pub fn show<P: Picture>(&mut self, stage: &mut Stage<P>) {
-        match std::mem::replace(&mut self.offer, Offer::Over) {
+        match std::mem::replace(&mut self.offer, Offer::Nothing) {
             Offer::Waiting(sftp, rules) => {
                 if let Some(files) = Files::show(sftp, rules, stage) {
                     self.offer = Offer::Shown(files);
@@ -88,7 +82,7 @@ impl DesktopFiles {
     pub fn handle(&mut self, event: Event) -> Option<Event> {
         match &mut self.offer {
             Offer::Shown(files) => files.handle(event),
-            Offer::Waiting(..) | Offer::Over => Some(event),
+            Offer::Waiting(..) | Offer::Nothing => Some(event),
         }
     }
 
@@ -100,13 +94,13 @@ impl DesktopFiles {
         match &mut self.offer {
             // Nobody pushes files here.
             Offer::Shown(files) => while files.next_push().await.is_some() {},
-            Offer::Waiting(..) | Offer::Over => std::future::pending().await,
+            Offer::Waiting(..) | Offer::Nothing => std::future::pending().await,
         }
     }
 
     /// Takes the file system away: there is none any more.
     pub fn withdraw<P: Picture>(&mut self, stage: &mut Stage<P>) {
-        if let Offer::Shown(files) = std::mem::replace(&mut self.offer, Offer::Over) {
+        if let Offer::Shown(files) = std::mem::replace(&mut self.offer, Offer::Nothing) {
             tracing::info!("No file transfer any more: the machine ended SFTP");
             // Dropping the transfers ends them; nothing of the library's is left to wait for.
             files.withdraw(stage);
@@ -114,13 +108,17 @@ impl DesktopFiles {
     }
 
     /// Ends all transfers and the connection, and waits until no task of either is left.
-    pub async fn close<P: Picture>(self, stage: &mut Stage<P>) {
-        let Self { connection, offer } = self;
+    ///
+    /// # Cancel safety
+    /// If the future is dropped both are cut.
+    pub async fn close<P: Picture>(&mut self, stage: &mut Stage<P>) {
+        let Self { connection, offer } = std::mem::take(self);
+        let Some(connection) = connection else { return };
         let closing = Box::pin(async {
             let closed = match offer {
                 Offer::Shown(files) => Some(files.close(stage).await),
                 Offer::Waiting(sftp, _) => Some(sftp.close()),
-                Offer::Over => None,
+                Offer::Nothing => None,
             };
             let ended = connection.close().await;
             if let Some(closed) = closed {
@@ -131,4 +129,11 @@ impl DesktopFiles {
         let ended = tokio::time::timeout(CLOSING, closing).await;
         tracing::trace!(?ended, "Left the machine with the files");
     }
+}
+
+/// Logs in and asks for files.
+async fn enter(connection: &mut Connection, params: &SftpParams) -> Result<Sftp, SftpError> {
+    let login = connection.log_in(&params.credentials, &mut Nobody).await;
+    login.map_err(|source| SftpError::Login { source })?;
+    Sftp::open(connection).await.map_err(|source| SftpError::NoSftp { source })
 }

@@ -183,10 +183,6 @@ pub enum SftpError {
 }
 
 impl SftpError {
-    pub(crate) fn connect(source: SshError) -> Self {
-        Self::Connect { source }
-    }
-
     /// The status to report.
     ///
     /// # Specification

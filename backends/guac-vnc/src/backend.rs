@@ -95,15 +95,13 @@ async fn run(start: Start, host_keys: Arc<dyn HostKeyStore>) -> Result<(), VncEr
         login: Login { username: params.username.clone(), password: params.password.clone() },
         input: Input { clipboard: params.clipboard_encoding, resize: params.resize },
         params,
-        files: None,
+        files: DesktopFiles::default(),
     };
     // Nothing is shown before the server has said its size.
     let nothing = Size::new(1, 1).map_err(|_| VncError::Lost { source: io::ErrorKind::InvalidInput.into() })?;
     let (_, mut stage) = start.stage(Surface::new(nothing));
     let result = session.run(&mut stage, host_keys).await;
-    if let Some(files) = session.files.take() {
-        files.close(&mut stage).await;
-    }
+    session.files.close(&mut stage).await;
     result
 }
 
@@ -111,7 +109,7 @@ async fn run(start: Start, host_keys: Arc<dyn HostKeyStore>) -> Result<(), VncEr
 #[derive(Debug)]
 struct Session {
     params: VncParams,
-    files: Option<DesktopFiles>,
+    files: DesktopFiles,
     login: Login,
     input: Input,
     /// The owner's window.
@@ -141,7 +139,7 @@ impl Session {
             let opening = DesktopFiles::open(params, host_keys);
             let opening = async { opening.await.map_err(|source| VncError::Files { source }) };
             match self.alongside(stage, opening).await? {
-                Some(files) => self.files = Some(files),
+                Some(files) => self.files = files,
                 None => return Ok(()),
             }
         }
@@ -248,9 +246,7 @@ impl Session {
             stage.set_cursor(&Cursor::dot());
         }
         self.input.size(self.wanted_size.0, self.wanted_size.1, &mut connection);
-        if let Some(files) = &mut self.files {
-            files.show(stage);
-        }
+        self.files.show(stage);
         loop {
             self.show_events(&mut connection, stage);
             if let Some(bytes) = connection.poll_transmit() {
@@ -261,7 +257,7 @@ impl Session {
             let turn = tokio::select! {
                 biased;
                 event = stage.next() => Turn::Event(event),
-                () = files_ended(&mut self.files) => Turn::FilesEnded,
+                () = self.files.ended() => Turn::FilesEnded,
                 sent = send(&mut writer, &unsent), if unflushed || !unsent.is_empty() => Turn::Sent(sent),
                 // Others first: this server keeps us busy.
                 () = tokio::task::yield_now(), if busy => Turn::Read(Ok(0)),
@@ -270,18 +266,14 @@ impl Session {
             let lost = |source| VncError::Lost { source };
             match turn {
                 Turn::Event(Event::Ended) => return Ok(()),
-                Turn::Event(event) => match self.offer_to_files(event) {
+                Turn::Event(event) => match self.files.handle(event) {
                     None => {}
                     Some(_) if unsent.len() > unsent_limit => {
                         tracing::trace!("Server does not listen, input dropped")
                     }
                     Some(event) => self.input.apply(event, &mut connection),
                 },
-                Turn::FilesEnded => {
-                    if let Some(files) = &mut self.files {
-                        files.withdraw(stage);
-                    }
-                }
+                Turn::FilesEnded => self.files.withdraw(stage),
                 Turn::Sent(sent) => {
                     let sent = sent.map_err(lost)?;
                     unflushed = sent > 0;
@@ -300,14 +292,6 @@ impl Session {
                     result.map_err(broken)?;
                 }
             }
-        }
-    }
-
-    /// What is left of an event when the files beside the desktop had theirs.
-    fn offer_to_files(&mut self, event: Event) -> Option<Event> {
-        match &mut self.files {
-            Some(files) => files.handle(event),
-            None => Some(event),
         }
     }
 
@@ -353,14 +337,6 @@ async fn alongside<T>(
             },
             done = &mut work => return done.map(Some),
         }
-    }
-}
-
-/// Waits until the machine ends file transfer; for ever where there is none.
-async fn files_ended(files: &mut Option<DesktopFiles>) {
-    match files {
-        Some(files) => files.ended().await,
-        None => std::future::pending().await,
     }
 }
 

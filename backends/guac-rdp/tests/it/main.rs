@@ -8,6 +8,7 @@
 
 mod channels;
 mod errors;
+mod files;
 mod graphics;
 mod hostile;
 mod nla;
