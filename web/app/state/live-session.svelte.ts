@@ -3,6 +3,7 @@ import {
   type ConnectParams,
   Display,
   GuacamoleError,
+  isRetryable,
   Keysym,
   type KeysymName,
   type ReadStream,
@@ -112,6 +113,8 @@ export class LiveSession {
   silentMs = $state(0);
   problem = $state.raw<Problem | null>(null);
   retryAtMs = $state<number | null>(null);
+  /** Tries made by itself since the session was lost. */
+  tries = $state(0);
   awaitingLogin = $state(false);
   prompt = $state.raw<Prompt | null>(null);
   display = $state.raw<Display | null>(null);
@@ -140,6 +143,8 @@ export class LiveSession {
   /** Display of an attempt that has not drawn yet, beside the one that is shown. */
   #attempted: Display | null = null;
   #everConnected = false;
+  /** A WebSocket has come through: when one fails later, it is the gateway that is gone, and not the wrong way. */
+  #webSocketsPass = false;
   #closed = false;
   #listeners = new AbortController();
 
@@ -202,15 +207,14 @@ export class LiveSession {
     this.#asked = 0;
     this.step = 0;
     this.phase = this.#everConnected || this.problem ? "reconnecting" : "connecting";
-    const tunnel = new ChainedTunnel(
-      new WebSocketTunnel("websocket-tunnel"),
-      // Most networks let WebSockets through, so most pages never load the other way.
-      async () => new (await import("../../core/tunnel/http")).HttpTunnel("tunnel", { headers: OWN_PAGE }),
-    );
+    const socket = new WebSocketTunnel("websocket-tunnel");
+    // Most networks let WebSockets through, so most pages never load the other way.
+    const other = async () => new (await import("../../core/tunnel/http")).HttpTunnel("tunnel", { headers: OWN_PAGE });
+    const tunnel = this.#webSocketsPass ? socket : new ChainedTunnel(socket, other);
     const display = new Display({ worker: startPaintWorker });
     const session = new Session(tunnel, { display });
     this.session = session;
-    this.#listen(session, display);
+    this.#listen(session, display, socket);
     const params: ConnectParams = {
       dataSource: this.target.dataSource,
       id: this.target.id,
@@ -229,6 +233,7 @@ export class LiveSession {
   /** A fresh start asked for by the user: the five minutes begin anew. */
   tryNow(): void {
     this.#plan.reset();
+    this.tries = 0;
     this.open();
   }
 
@@ -306,12 +311,15 @@ export class LiveSession {
     if (blob) await keepPicture(this.machineKey, blob);
   }
 
-  #listen(session: Session, display: Display): void {
+  #listen(session: Session, display: Display, socket: WebSocketTunnel): void {
     const mine = (): boolean => this.session === session;
     session.on("state", ({ state }) => {
       if (!mine()) return;
       if (state === "waiting") this.step = 1;
-      if (state === "connected") this.#arrived(display);
+      if (state === "connected") {
+        if (socket.uuid !== null) this.#webSocketsPass = true;
+        this.#arrived(display);
+      }
       if (state === "disconnected") this.#finish({ code: Status.SUCCESS, stage: "M", message: "", gaveUp: false });
     });
     session.on("error", (error) => {
@@ -372,6 +380,7 @@ export class LiveSession {
     this.picturePx = { widthPx: display.widthPx, heightPx: display.heightPx };
     this.#everConnected = true;
     this.#plan.reset();
+    this.tries = 0;
     this.problem = null;
     this.prompt = null;
     this.silentMs = 0;
@@ -410,12 +419,19 @@ export class LiveSession {
   async #failed(error: GuacamoleError): Promise<void> {
     const stage = stageOf(error);
     const delayMs = this.#plan.next(error, Date.now());
-    const gaveUp = delayMs === null && this.#plan.attempt > 0;
+    const gaveUp = delayMs === null && isRetryable(error) && this.#plan.attempt > 0;
     this.#finish({ code: error.code, stage, message: error.message, gaveUp });
     if (delayMs !== null) this.#schedule(delayMs);
     if (error.code !== Status.CLIENT_UNAUTHORIZED || stage !== "G") return;
     const valid = await this.host.loginStillValid();
-    if (!valid && this.phase === "ended") this.awaitingLogin = true;
+    if (this.phase !== "ended") return;
+    if (!valid) {
+      this.awaitingLogin = true;
+    } else if (this.#everConnected) {
+      // The login is there, so a node that did not know it was mistaken, or could not ask.
+      const again = this.#plan.again(error, Date.now());
+      if (again !== null) this.#schedule(again);
+    }
   }
 
   #finish(problem: Omit<Problem, "atMs" | "uuid">): void {
@@ -427,6 +443,7 @@ export class LiveSession {
 
   #schedule(delayMs: number): void {
     this.phase = "reconnecting";
+    this.tries = this.#plan.attempt;
     this.retryAtMs = Date.now() + delayMs;
     if (!navigator.onLine) {
       this.#pause();

@@ -23,10 +23,14 @@ export class ReconnectPlan {
    * minutes of failing are enough.
    */
   next(error: GuacamoleError, nowMs: number): number | null {
-    if (!isRetryable(error) || NOT_TRUSTED.test(error.message)) return null;
+    return isRetryable(error) && !NOT_TRUSTED.test(error.message) ? this.again(error, nowMs) : null;
+  }
+
+  /** The same where the caller knows that the refusal was none. */
+  again(error: GuacamoleError, nowMs: number): number | null {
     this.#firstFailureMs ??= nowMs;
     if (nowMs - this.#firstFailureMs >= GIVE_UP_AFTER_MS) return null;
-    const delay = retryDelayMs(this.#attempt, error.code, this.random);
+    const delay = retryDelayMs(this.#attempt, error, this.random);
     this.#attempt += 1;
     return delay;
   }

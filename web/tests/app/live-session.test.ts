@@ -6,6 +6,7 @@ import { GuacamoleError, Status } from "../../core";
 
 /** What a session of the client library looks like from outside, driven by the tests. */
 interface FakeSession {
+  tunnel: { sources: unknown[] };
   params: Record<string, unknown>;
   sent: string[];
   silentMs: number;
@@ -40,7 +41,7 @@ vi.mock("../../core", async (original) => {
     sent: string[] = [];
     silentMs = 0;
     disconnected = false;
-    constructor() {
+    constructor(readonly tunnel: { sources: unknown[] }) {
       super();
       made.push(this);
     }
@@ -64,7 +65,12 @@ vi.mock("../../core", async (original) => {
       this.sent.push(`key ${keysym} ${pressed}`);
     }
   }
-  class Tunnel {}
+  class Tunnel {
+    sources: unknown[];
+    constructor(...sources: unknown[]) {
+      this.sources = sources.filter((source) => typeof source !== "string");
+    }
+  }
   return {
     ...(await original<object>()),
     Display,
@@ -147,6 +153,41 @@ describe("a live session", () => {
     expect(session.state).toBe("connected");
     expect(session.problem).toBeNull();
     expect(host.notify).toHaveBeenCalledWith("newSession");
+  });
+
+  it("says which try it makes", async () => {
+    const { session } = make();
+    last().emit("state", { state: "connected", previous: "waiting" });
+    expect(session.tries).toBe(0);
+    for (const tries of [1, 2, 3]) {
+      fail(Status.UPSTREAM_UNAVAILABLE, "tunnel");
+      expect(session.tries).toBe(tries);
+      await vi.advanceTimersByTimeAsync(6000);
+    }
+    last().emit("state", { state: "connected", previous: "waiting" });
+    expect(session.tries).toBe(0);
+  });
+
+  it("goes on trying when a node did not know the login that is there", async () => {
+    const { session } = make();
+    last().emit("state", { state: "connected", previous: "waiting" });
+    fail(Status.UPSTREAM_UNAVAILABLE, "tunnel");
+    await vi.advanceTimersByTimeAsync(400);
+    fail(Status.CLIENT_UNAUTHORIZED, "tunnel");
+    await vi.advanceTimersByTimeAsync(0);
+    expect([session.state, session.awaitingLogin]).toEqual(["reconnecting", false]);
+    await vi.advanceTimersByTimeAsync(1300);
+    expect(made).toHaveLength(3);
+  });
+
+  it("does not try another way than WebSockets once one came through", async () => {
+    make();
+    last().emit("state", { state: "connected", previous: "waiting" });
+    const chains = made.map(({ tunnel }) => tunnel.sources.length);
+    fail(Status.UPSTREAM_NOT_FOUND, "tunnel");
+    await vi.advanceTimersByTimeAsync(400);
+    chains.push(last().tunnel.sources.length);
+    expect(chains).toEqual([2, 0]);
   });
 
   it("does not repeat a refusal", () => {

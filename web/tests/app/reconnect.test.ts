@@ -4,17 +4,31 @@ import { GIVE_UP_AFTER_MS, ReconnectPlan } from "../../app/state/reconnect";
 import { GuacamoleError, Status } from "../../core";
 
 const lost = new GuacamoleError(Status.UPSTREAM_TIMEOUT, "", "tunnel");
+const off = new GuacamoleError(Status.UPSTREAM_UNAVAILABLE, "", "server");
 const middle = (): number => 0.5;
 
 describe("reconnecting", () => {
   it("waits 1, 2, 4, 8, then 15 seconds", () => {
     const plan = new ReconnectPlan(middle);
-    expect([0, 1, 2, 3, 4, 5, 6].map(() => plan.next(lost, 0))).toEqual([1000, 2000, 4000, 8000, 15000, 15000, 15000]);
+    expect([0, 1, 2, 3, 4, 5, 6].map(() => plan.next(off, 0))).toEqual([1000, 2000, 4000, 8000, 15000, 15000, 15000]);
+  });
+
+  it("comes back at once where the gateway is lost, and then at least every 5 seconds", () => {
+    const plan = new ReconnectPlan(middle);
+    expect([0, 1, 2, 3, 4, 5, 6].map(() => plan.next(lost, 0))).toEqual([250, 1000, 2000, 4000, 5000, 5000, 5000]);
+  });
+
+  it("may be told that a refusal was none", () => {
+    const plan = new ReconnectPlan(middle);
+    const refused = new GuacamoleError(Status.CLIENT_UNAUTHORIZED, "", "tunnel");
+    expect(plan.next(refused, 0)).toBeNull();
+    expect(plan.again(refused, 0)).toBe(250);
+    expect(plan.again(refused, GIVE_UP_AFTER_MS)).toBeNull();
   });
 
   it("varies by a fifth, so that not all come back at once", () => {
-    expect(new ReconnectPlan(() => 0).next(lost, 0)).toBe(800);
-    expect(new ReconnectPlan(() => 1).next(lost, 0)).toBe(1200);
+    expect(new ReconnectPlan(() => 0).next(off, 0)).toBe(800);
+    expect(new ReconnectPlan(() => 1).next(off, 0)).toBe(1200);
   });
 
   it("asks a full gateway every 15 seconds", () => {
@@ -42,7 +56,7 @@ describe("reconnecting", () => {
     plan.next(lost, 0);
     plan.reset();
     expect(plan.attempt).toBe(0);
-    expect(plan.next(lost, GIVE_UP_AFTER_MS * 2)).toBe(1000);
+    expect(plan.next(lost, GIVE_UP_AFTER_MS * 2)).toBe(250);
   });
 
   it.each(["CLIENT_UNAUTHORIZED", "CLIENT_FORBIDDEN", "CLIENT_TOO_MANY", "RESOURCE_NOT_FOUND", "SESSION_CONFLICT", "SESSION_CLOSED", "SUCCESS"] as const)(

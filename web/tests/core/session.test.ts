@@ -419,8 +419,12 @@ describe("trying again", () => {
 
   it("waits longer each time, never the same for all", () => {
     const middle = (): number => 0.5;
-    expect([0, 1, 2, 3, 4, 9].map((attempt) => retryDelayMs(attempt, undefined, middle))).toEqual([1000, 2000, 4000, 8000, 15_000, 15_000]);
-    expect(retryDelayMs(0, Status.SERVER_BUSY, middle)).toBe(15_000);
-    expect([retryDelayMs(0, undefined, () => 0), retryDelayMs(0, undefined, () => 1)]).toEqual([800, 1200]);
+    const off = new GuacamoleError(Status.UPSTREAM_UNAVAILABLE, "", "server");
+    const lost = new GuacamoleError(Status.UPSTREAM_UNAVAILABLE, "", "tunnel");
+    const delays = (error: GuacamoleError): number[] => [0, 1, 2, 3, 4, 9].map((attempt) => retryDelayMs(attempt, error, middle));
+    expect(delays(off)).toEqual([1000, 2000, 4000, 8000, 15_000, 15_000]);
+    expect(delays(lost)).toEqual([250, 1000, 2000, 4000, 5000, 5000]);
+    expect(retryDelayMs(0, new GuacamoleError(Status.SERVER_BUSY, "", "tunnel"), middle)).toBe(15_000);
+    expect([retryDelayMs(0, off, () => 0), retryDelayMs(0, off, () => 1)]).toEqual([800, 1200]);
   });
 });

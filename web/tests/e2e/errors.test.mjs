@@ -45,7 +45,7 @@ suite("errors", "what goes wrong", [...SSH, ...DESKTOP], (world) => {
     const { text, state } = await problem("refused", "Turned away");
     assert.match(text, /refused refused the connection: it is off, or the service is not running\./);
     assert.equal(state, "reconnecting");
-    assert.match(text, /Next try in \d+ s|Trying again/);
+    assert.match(text, /Next try in \d+ s|Reconnecting…/);
     await look(page, "error-refused");
   });
 
