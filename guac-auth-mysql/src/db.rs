@@ -114,6 +114,15 @@ impl Session {
         }
     }
 
+    /// The database's clock, in milliseconds since 1970.
+    pub(crate) fn now_ms(&self) -> &'static str {
+        match self.conn {
+            // The driver has sessions in UTC, so no hour of the year comes twice.
+            Conn::MySql(_) => "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)",
+            Conn::Sqlite(_) => "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
+        }
+    }
+
     /// While held, the connection does not go back to the pool: it has something of the server's, such as a lock.
     pub(crate) fn set_held(&mut self, held: bool) {
         self.in_transaction = held;

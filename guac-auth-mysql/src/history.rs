@@ -13,7 +13,7 @@ use uuid::{Builder, Uuid};
 
 use crate::{
     Access, Store,
-    db::{Arg, Row, args, placeholders},
+    db::{Arg, Row, Session, args, placeholders},
     error::StoreError,
     limits,
     model::{
@@ -54,6 +54,16 @@ impl Store {
         new: &NewConnectionRecord<'_>,
         now: SystemTime,
     ) -> Result<HistoryRecord<ConnectionHistoryKey>, StoreError> {
+        let mut session = self.database().read().await?;
+        self.insert_connection_record(&mut session, new, now).await
+    }
+
+    pub(crate) async fn insert_connection_record(
+        &self,
+        session: &mut Session,
+        new: &NewConnectionRecord<'_>,
+        now: SystemTime,
+    ) -> Result<HistoryRecord<ConnectionHistoryKey>, StoreError> {
         let sql = "INSERT INTO guacamole_connection_history (user_id, username, remote_host, connection_id, \
              connection_name, sharing_profile_id, sharing_profile_name, start_date) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
         let username = clip(new.username, limits::MAX_NAME_CHARS);
@@ -71,7 +81,7 @@ impl Store {
             profile.as_ref().map(|(_, name)| name),
             &start,
         ];
-        let done = self.database().read().await?.execute(sql, args).await?;
+        let done = session.execute(sql, args).await?;
         Ok(connection_record(done.inserted))
     }
 
@@ -102,12 +112,24 @@ impl Store {
         remote_host: Option<&str>,
         now: SystemTime,
     ) -> Result<HistoryRecord<LoginHistoryKey>, StoreError> {
+        let mut session = self.database().read().await?;
+        self.insert_login_record(&mut session, user, username, remote_host, now).await
+    }
+
+    pub(crate) async fn insert_login_record(
+        &self,
+        session: &mut Session,
+        user: Option<UserKey>,
+        username: &str,
+        remote_host: Option<&str>,
+        now: SystemTime,
+    ) -> Result<HistoryRecord<LoginHistoryKey>, StoreError> {
         let sql = "INSERT INTO guacamole_user_history (user_id, username, remote_host, start_date) VALUES (?, ?, ?, ?)";
         let username = clip(username, limits::MAX_NAME_CHARS);
         let remote = remote_host.map(|host| clip(host, limits::MAX_REMOTE_HOST_CHARS));
         let start = time::to_column(now, self.zone());
         let args = args![user.map(|key| key.0), &username, remote.as_ref(), &start];
-        let done = self.database().read().await?.execute(sql, args).await?;
+        let done = session.execute(sql, args).await?;
         Ok(login_record(done.inserted))
     }
 

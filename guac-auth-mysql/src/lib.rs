@@ -2,7 +2,7 @@
 //!
 //! One [`Store`] is one database: MySQL or MariaDB by URL, or an embedded SQLite file. Both have the same 23 tables,
 //! those of Apache Guacamole 1.6, with nothing added, so that Guacamole can be pointed at a database made here and the
-//! other way round. [`Store::migrate`] makes the tables or brings those of 1.0 to 1.5 up to date.
+//! other way round. Several nodes on one database have tables of their own beside them: see [`cluster`]. [`Store::migrate`] makes the tables or brings those of 1.0 to 1.5 up to date.
 //!
 //! **Who may do what** is decided here and nowhere else. Whoever asks is an [`Access`]: either somebody logged in, with
 //! the groups they are in, or the machine's operator at the command line. Every method that reads or writes on
@@ -41,6 +41,7 @@
 //!
 //! Not here: sessions, tokens and rate limits of the web (`guac-web`), and counting of live connections.
 
+pub mod cluster;
 mod config;
 mod connect;
 mod connection;
@@ -67,7 +68,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 
 pub use self::{
-    config::{PasswordHashing, SslMode, StoreConfig},
+    config::{PasswordHashing, Server, SslMode, StoreConfig},
     error::{ConnectError, LoginError, SchemaError, Source, StoreError},
     history::NewConnectionRecord,
     model::{

@@ -29,6 +29,8 @@ fn mysql_column(column: &Column) -> String {
     let ty = match column.ty {
         Type::Serial => "int(11)".to_owned(),
         Type::Int => "int(11)".to_owned(),
+        Type::BigInt => "bigint".to_owned(),
+        Type::Blob => "blob".to_owned(),
         Type::Text(width) | Type::Name(width) => format!("varchar({width})"),
         Type::Enum(words) => format!("enum({})", words_of(words)),
         Type::Bool => "boolean".to_owned(),
@@ -97,7 +99,8 @@ fn sqlite_column(column: &Column) -> String {
     let null = if column.null { "" } else { " NOT NULL" };
     let default = column.default.map(|default| format!(" DEFAULT '{default}'")).unwrap_or_default();
     let (ty, check) = match column.ty {
-        Type::Serial | Type::Int => ("INTEGER", format!("typeof(`{name}`) IN ('integer', 'null')")),
+        Type::Serial | Type::Int | Type::BigInt => ("INTEGER", format!("typeof(`{name}`) IN ('integer', 'null')")),
+        Type::Blob => ("BLOB", format!("length(`{name}`) <= 65535")),
         Type::Text(width) => ("TEXT", format!("length(`{name}`) <= {width}")),
         Type::Name(width) => ("TEXT COLLATE NOCASE", format!("length(`{name}`) <= {width}")),
         Type::Enum(words) => ("TEXT", format!("`{name}` IN ({})", words_of(words))),

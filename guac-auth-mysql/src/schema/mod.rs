@@ -12,6 +12,7 @@ use std::collections::{HashMap, HashSet};
 use tracing::{info, warn};
 
 use self::tables::TABLES;
+pub(crate) use self::tables::{Column, Table, Type, col, flag, opt};
 use crate::{
     Store,
     db::{Session, args, mysql_number},
@@ -48,6 +49,27 @@ impl Store {
             info!(?outcome, "Database schema changed");
         }
         Ok(outcome)
+    }
+
+    /// Makes tables of our own beside Guacamole's, if they are missing. Safe when several nodes start together.
+    pub(crate) async fn make_tables(&self, tables: &'static [Table]) -> Result<(), SchemaError> {
+        let mysql = self.database().is_mysql();
+        let mut session = self.database().read().await?;
+        let present = if mysql {
+            "SELECT LOWER(table_name) FROM information_schema.tables WHERE table_schema = DATABASE()"
+        } else {
+            "SELECT name FROM sqlite_master WHERE type = 'table'"
+        };
+        let rows = session.rows(present, &[]).await?;
+        let present: HashSet<String> = rows.iter().map(|row| row.text(0)).collect::<Result<_, _>>()?;
+        // Without asking first, a user who may not make tables could not start even where all are there.
+        for table in tables.iter().filter(|table| !present.contains(table.name)) {
+            let statements = if mysql { vec![ddl::mysql_table(table)] } else { ddl::sqlite_table(table) };
+            for statement in statements {
+                session.raw_owned(statement.into()).await.map_err(may_not_create)?;
+            }
+        }
+        Ok(())
     }
 
     async fn migrate_mysql(&self) -> Result<Migration, SchemaError> {

@@ -32,6 +32,10 @@ pub(crate) enum Type {
     /// The primary key, given out by the database.
     Serial,
     Int,
+    /// 64 bits.
+    BigInt,
+    /// Up to 65,535 bytes.
+    Blob,
     /// Text of at most so many characters.
     Text(u16),
     /// As `Text`, compared as names are: without regard to letter case.
@@ -56,15 +60,15 @@ pub(crate) struct Foreign {
     pub(crate) set_null: bool,
 }
 
-const fn col(name: &'static str, ty: Type) -> Column {
+pub(crate) const fn col(name: &'static str, ty: Type) -> Column {
     Column { name, ty, null: false, default: None }
 }
 
-const fn opt(name: &'static str, ty: Type) -> Column {
+pub(crate) const fn opt(name: &'static str, ty: Type) -> Column {
     Column { name, ty, null: true, default: None }
 }
 
-const fn flag(name: &'static str) -> Column {
+pub(crate) const fn flag(name: &'static str) -> Column {
     Column { name, ty: Type::Bool, null: false, default: Some("0") }
 }
 
