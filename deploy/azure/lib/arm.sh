@@ -66,12 +66,12 @@ failed() {
         "What is done stays. Then run ./deploy.sh again: it goes on where it stopped (in step \"$STEP\")."
 }
 
-# differences WANTED_FILE FOUND_FILE: paths where what is found is not what is wanted. What is not asked for is not
-# looked at; Azure spells ids and regions in letters of either size.
+# differences WANTED_FILE FOUND_FILE: paths where what is found is not what is wanted. Members of an object that are not
+# asked for are not looked at, those of a list are one too many; Azure spells ids and regions in letters of either size.
 differences() {
     jq -r --slurpfile found "$2" --argjson skip "$WRITE_ONLY" '
         def low: if type == "string" then ascii_downcase else . end;
-        def key: .name // .id;
+        def key: .name // .id // .service // .value;
         def differ($found; $path):
             if type == "object" then
                 to_entries[] | select(.key as $k | $skip | index($k) | not) | . as $entry
@@ -79,9 +79,11 @@ differences() {
                     | map(select(.key | low == ($entry.key | low))) | first | .value) as $there
                 | $entry.value | differ($there; $path + "." + $entry.key)
             elif type == "array" and length > 0 and all(type == "object" and key != null) then
-                .[] | . as $wanted
+                ((map(key | low)) as $keys | ($found // [])[] | select(type == "object" and (key | low | IN($keys[]) | not))
+                    | $path + "[+" + (key // "?" | split("/") | last) + "]"),
+                (.[] | . as $wanted
                 | (($found // []) | map(select(type == "object" and ((key | low) == ($wanted | key | low)))) | first) as $there
-                | $wanted | differ($there; $path + "[" + ($wanted | key | split("/") | last) + "]")
+                | $wanted | differ($there; $path + "[" + ($wanted | key | split("/") | last) + "]"))
             elif type == "array" then
                 if (map(tojson | low) | sort) == (($found // []) | map(tojson | low) | sort) then empty else $path end
             elif . == null or low == ($found | low) then empty

@@ -76,9 +76,9 @@ ensure_subnet() {
 }
 
 ensure_balancer() {
-    jq -n --arg location "$LOCATION" --arg label "$DNS_LABEL" '
+    jq -n --arg location "$LOCATION" --arg dns "$DNS_LABEL" '
         {location: $location, sku: {name: "Standard"}, properties: ({publicIPAllocationMethod: "Static", publicIPAddressVersion: "IPv4"}
-            + if $label == "" then {} else {dnsSettings: {domainNameLabel: $label}} end)}' >"$WORK/body"
+            + if $dns == "" then {} else {dnsSettings: {domainNameLabel: $dns}} end)}' >"$WORK/body"
     ensure "public address pip-$NAME" "$ADDRESS_ID" "$NETWORK_API"
     PUBLIC_ADDRESS=$(answer .properties.ipAddress)
 

@@ -12,12 +12,15 @@ config_file() {
 # Written when this machine was made. No secret stands here: they come from Key Vault at each start.
 data_dir = "/var/lib/guacd-lite"
 admin_password_file = "$credentials/admin-password"
+drain_notice_s = $DRAIN_NOTICE_S
+drain_timeout_s = $DRAIN_TIMEOUT_S
 
 [web]
 listen = "0.0.0.0:443"
 TEXT
+    [[ $OPEN_HTTP != yes ]] || printf 'http_listen = "0.0.0.0:80"\n'
     if [[ $TLS == key-vault ]]; then
-        printf 'tls_certificate_file = "%s/tls-cert"\ntls_key_file = "%s/tls-key"\n' "$credentials" "$credentials"
+        printf 'tls_certificate_file = "/run/guacd-lite-tls/tls-cert"\ntls_key_file = "/run/guacd-lite-tls/tls-key"\n'
     fi
     cat <<TEXT
 
@@ -37,10 +40,11 @@ secret_file = "$credentials/cluster-secret"
 
 [maintenance]
 azure_scheduled_events = true
-drain_notice_s = $DRAIN_NOTICE_S
-drain_timeout_s = $DRAIN_TIMEOUT_S
 TEXT
     if [[ $TLS == acme ]]; then
+        # Port 443 does for the challenge too, unless the authority cannot get at it.
+        local challenge=tls-alpn-01
+        [[ $ALLOWED_RANGES == Internet ]] || challenge=http-01
         cat <<TEXT
 
 [acme]
@@ -48,8 +52,8 @@ domains = ["$DOMAIN"]
 email = "$ACME_EMAIL"
 directory = "$ACME_DIRECTORY"
 agree_terms = true
+challenge = "$challenge"
 TEXT
-        [[ $OPEN_HTTP != yes ]] || printf 'http_listen = "0.0.0.0:80"\n'
     fi
 }
 
@@ -77,11 +81,6 @@ EnvironmentFile=/run/guacd-lite-azure/node.env
 LoadCredential=database-password:/run/guacd-lite-azure/database-password
 LoadCredential=cluster-secret:/run/guacd-lite-azure/cluster-secret
 LoadCredential=admin-password:/run/guacd-lite-azure/admin-password
-TEXT
-    if [[ $TLS == key-vault ]]; then
-        printf 'LoadCredential=tls-cert:/run/guacd-lite-azure/tls-cert\nLoadCredential=tls-key:/run/guacd-lite-azure/tls-key\n'
-    fi
-    cat <<TEXT
 # Ports 443 and 80, as nobody in particular.
 AmbientCapabilities=CAP_NET_BIND_SERVICE
 CapabilityBoundingSet=CAP_NET_BIND_SERVICE

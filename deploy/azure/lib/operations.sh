@@ -11,7 +11,7 @@ summary() {
     if [[ $DOMAIN != "$DNS_LABEL.$LOCATION.cloudapp.azure.com" ]]; then
         say "DNS:      $DOMAIN must be an A record for $PUBLIC_ADDRESS (or a CNAME for the address's own name)"
     fi
-    say "Login:    guacadmin; the password is the secret admin-password of the vault $VAULT_NAME, see README.md"
+    say "Login:    admin; the password is the secret admin-password of the vault $VAULT_NAME, see README.md"
     say "Machines: they install themselves now, some minutes; ./deploy.sh --status asks them"
 }
 

@@ -36,7 +36,7 @@ check_subscription() {
         arm get "/subscriptions/$SUBSCRIPTION_ID/providers/$provider" 2021-04-01 || failed "provider $provider"
         state=$(answer .registrationState)
         [[ $state != Registered ]] || continue
-        say "+ provider $provider registered"
+        say "+ provider $provider, to be registered"
         [[ $WHAT_IF == no ]] || continue
         arm post "/subscriptions/$SUBSCRIPTION_ID/providers/$provider/register" 2021-04-01 || failed "provider $provider"
         until [[ $state == Registered ]]; do
