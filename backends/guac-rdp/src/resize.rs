@@ -17,6 +17,8 @@ pub(crate) struct Resizing {
     method: ResizeMethod,
     /// The desktop's size, or the one last asked for.
     asked: (u16, u16),
+    /// Pixels of the largest desktop that was asked for.
+    largest_px: usize,
     /// A size not yet asked for.
     wanted: Option<(u16, u16)>,
     not_before: Instant,
@@ -32,7 +34,17 @@ pub(crate) enum Step {
 
 impl Resizing {
     pub(crate) fn new(method: ResizeMethod, size: (u16, u16)) -> Self {
-        Self { method, asked: size, wanted: None, not_before: Instant::now() }
+        Self { method, asked: size, largest_px: area_px(size), wanted: None, not_before: Instant::now() }
+    }
+
+    /// This size was asked for elsewhere.
+    pub(crate) fn was_asked(&mut self, size: (u16, u16)) {
+        self.largest_px = self.largest_px.max(area_px(size));
+    }
+
+    /// Pixels of the largest desktop that the user has asked for so far.
+    pub(crate) fn largest_px(&self) -> usize {
+        self.largest_px
     }
 
     /// Adds the channel, if it is used.
@@ -76,6 +88,7 @@ impl Resizing {
         };
         self.not_before = now + INTERVAL;
         self.asked = (width, height);
+        self.was_asked((width, height));
         self.wanted = None;
         link.send_static::<DrdynvcClient>(messages.map_err(RdpError::encode)?)?;
         Ok(Step::Nothing)
@@ -88,4 +101,9 @@ impl Resizing {
             _ => std::future::pending().await,
         }
     }
+}
+
+/// Pixels of a desktop.
+pub(crate) fn area_px((width, height): (u16, u16)) -> usize {
+    usize::from(width) * usize::from(height)
 }

@@ -1,6 +1,7 @@
 //! Capabilities and finalisation: what makes a connection active, the first time and after each deactivation
 //! ([MS-RDPBCGR] 1.3.1.1 and 1.3.1.3).
 
+use guac_display::Size;
 use ironrdp_core::WriteBuf;
 use ironrdp_pdu::mcs;
 use ironrdp_pdu::rdp::capability_sets::{CapabilitySet, InputFlags};
@@ -13,6 +14,8 @@ use ironrdp_pdu::rdp::server_redirection::{ServerRedirectionPdu, decode_server_r
 
 use super::capabilities::confirm_active;
 use super::{ConnectError, Settings};
+use crate::graphics::MAX_UNASKED_PX;
+use crate::resize::area_px;
 
 /// Where PDUs of the share go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub(crate) struct Activated {
 #[derive(Debug)]
 pub(crate) struct Activation {
     share: Share,
+    /// Pixels of the largest desktop that the user has asked for.
+    asked_px: usize,
     /// Known once the server has shown its capabilities; the end of finalisation is waited for then.
     activated: Option<Activated>,
 }
@@ -52,8 +57,8 @@ pub(crate) enum ActivationStep {
 }
 
 impl Activation {
-    pub(crate) fn new(share: Share) -> Self {
-        Self { share, activated: None }
+    pub(crate) fn new(share: Share, asked_px: usize) -> Self {
+        Self { share, asked_px, activated: None }
     }
 
     /// Takes a PDU of the server's.
@@ -76,6 +81,11 @@ impl Activation {
         match (control.pdu, self.activated) {
             (ShareControlPdu::ServerDemandActive(demand), _) => {
                 let activated = agreed(control.share_id, &demand.pdu.capability_sets, settings);
+                let (width, height) = activated.desktop_size;
+                let fits = Size::new(width.into(), height.into()).is_ok();
+                if !fits || area_px(activated.desktop_size) > self.asked_px.max(MAX_UNASKED_PX) {
+                    return Err(ConnectError::DesktopSize { width, height });
+                }
                 let confirm = ShareControlPdu::ClientConfirmActive(confirm_active(settings, activated.desktop_size));
                 let Share { user_channel, io_channel } = self.share;
                 encode_share_control(user_channel, io_channel, activated.share_id, confirm, out)

@@ -43,6 +43,14 @@ pub enum ConnectError {
         #[source]
         source: EncodeError,
     },
+    /// The server's desktop is larger than what it may have without being asked.
+    #[error("the server's desktop has {width}x{height} pixels, which was not asked for")]
+    DesktopSize {
+        /// Columns.
+        width: u16,
+        /// Rows.
+        height: u16,
+    },
     /// The server has no licence for us.
     #[error("the server grants no licence: {problem}")]
     Licence {

@@ -32,6 +32,7 @@ pub(crate) use self::credssp::{Credssp, CredsspStep};
 pub use self::error::ConnectError;
 use self::licence::{Licence, LicenceStep};
 pub(crate) use self::settings::{PictureSettings, Settings};
+use crate::resize::area_px;
 
 /// What the connection sequence wants from its caller.
 pub(crate) enum ConnectEvent {
@@ -112,7 +113,10 @@ impl Connector {
             State::Joining { waiting_for } => (self.joined(pdu, waiting_for)?, None),
             State::Licensing(mut licence) => match licence.handle_pdu(pdu, self.share, &mut self.out)? {
                 LicenceStep::Again => (State::Licensing(licence), None),
-                LicenceStep::Done => (State::Activating(Box::new(Activation::new(self.share))), None),
+                LicenceStep::Done => {
+                    let activation = Activation::new(self.share, area_px(self.settings.desktop_size));
+                    (State::Activating(Box::new(activation)), None)
+                }
             },
             State::Activating(mut activation) => match activation.handle_pdu(pdu, &self.settings, &mut self.out)? {
                 ActivationStep::Again => (State::Activating(activation), None),

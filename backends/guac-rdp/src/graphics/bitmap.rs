@@ -8,6 +8,7 @@ use ironrdp_core::{Decode as _, ReadCursor};
 use ironrdp_pdu::bitmap::{BitmapData, Compression};
 use tracing::debug;
 
+use super::budget::Budget;
 use super::palette::Palette;
 use super::pixels::Format;
 use super::planar::Planar;
@@ -32,6 +33,7 @@ impl Bitmaps {
         &mut self,
         update: &[u8],
         palette: &Palette,
+        budget: &mut Budget,
         surface: &mut Surface,
     ) -> Result<(), RdpError> {
         let (&[_, _, low, high], rest) =
@@ -39,6 +41,7 @@ impl Bitmaps {
         let mut rest = ReadCursor::new(rest);
         for _ in 0..u16::from_le_bytes([low, high]) {
             let bitmap = BitmapData::decode(&mut rest).map_err(malformed)?;
+            budget.spend(usize::from(bitmap.width) * usize::from(bitmap.height))?;
             self.draw(&bitmap, palette, surface)?;
         }
         Ok(())

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use guac_display::{Changes, CopyOp, Picture as _, Rect, Size, Surface};
 use ironrdp_egfx::pdu::Point;
 
+use super::budget::Budget;
 use super::{broken, trim};
 use crate::RdpError;
 
@@ -134,7 +135,7 @@ impl Canvases {
     }
 
     /// Puts what changed in shown surfaces into the picture.
-    pub(super) fn compose(&mut self, picture: &mut Surface) {
+    pub(super) fn compose(&mut self, budget: &mut Budget, picture: &mut Surface) -> Result<(), RdpError> {
         for canvas in self.canvases.values_mut() {
             let Some(own) = canvas.own.as_mut().filter(|own| own.has_changes()) else { continue };
             let mut changes = Changes::new(canvas.size);
@@ -144,20 +145,30 @@ impl Canvases {
             // Moves as what they left behind: other surfaces may lie over the pixels in the picture.
             let moved = changes.copies().iter().map(|copy| copy.dst());
             for rect in moved.chain(changes.damaged_tiles().map(|(_, _, rect)| rect)) {
+                budget.spend(rect.area())?;
                 put(own, rect, at, picture);
             }
         }
+        Ok(())
     }
 
     /// Copies pixels to points of the same or another surface.
-    pub(super) fn copy(&mut self, (from, to): (u16, u16), rect: Rect, points: &[Point], picture: &mut Surface) {
-        let Some(source) = self.target(from, picture) else { return };
+    pub(super) fn copy(
+        &mut self,
+        (from, to): (u16, u16),
+        rect: Rect,
+        points: &[Point],
+        budget: &mut Budget,
+        picture: &mut Surface,
+    ) -> Result<(), RdpError> {
+        let Some(source) = self.target(from, picture) else { return Ok(()) };
         let rect = rect.intersection(source.size().rect());
+        budget.spend(rect.area().saturating_mul(points.len().max(1)))?;
         if let (true, [point]) = (from == to, points) {
             let room = source.size().rect().intersection(Rect { width: rect.width, height: rect.height, ..at(point) });
             let src = Rect { width: room.width, height: room.height, ..rect };
             source.copy(CopyOp { src, dst_x: room.x, dst_y: room.y });
-            return;
+            return Ok(());
         }
         let mut pixels = std::mem::take(&mut self.scratch);
         if let Some(source) = self.target(from, picture) {
@@ -170,10 +181,17 @@ impl Canvases {
         }
         trim(&mut pixels);
         self.scratch = pixels;
+        Ok(())
     }
 
     /// Keeps pixels of a surface for later.
-    pub(super) fn keep(&mut self, id: u16, slot: u16, rect: Rect, picture: &mut Surface) -> Result<(), RdpError> {
+    pub(super) fn keep(
+        &mut self,
+        (id, slot): (u16, u16),
+        rect: Rect,
+        budget: &mut Budget,
+        picture: &mut Surface,
+    ) -> Result<(), RdpError> {
         self.evict(slot);
         let Some(source) = self.target(id, picture) else { return Ok(()) };
         let rect = rect.intersection(source.size().rect());
@@ -181,6 +199,7 @@ impl Canvases {
             return Ok(());
         }
         let area = rect.area();
+        budget.spend(area)?;
         let mut pixels = Vec::new();
         if self.cached_px + area > MAX_CACHE_PX || self.cache.len() >= MAX_CACHED {
             return Err(broken("more in the pipeline's cache than was offered"));
@@ -195,12 +214,20 @@ impl Canvases {
     }
 
     /// Draws what was kept.
-    pub(super) fn draw_kept(&mut self, slot: u16, id: u16, points: &[Point], picture: &mut Surface) {
-        let (Some(kept), Some(canvas)) = (self.cache.get(&slot), self.canvases.get_mut(&id)) else { return };
+    pub(super) fn draw_kept(
+        &mut self,
+        (slot, id): (u16, u16),
+        points: &[Point],
+        budget: &mut Budget,
+        picture: &mut Surface,
+    ) -> Result<(), RdpError> {
+        let (Some(kept), Some(canvas)) = (self.cache.get(&slot), self.canvases.get_mut(&id)) else { return Ok(()) };
+        budget.spend(kept.pixels.len().saturating_mul(points.len()))?;
         let target = canvas.own.as_mut().unwrap_or(picture);
         for point in points {
             put_pixels(&kept.pixels, Rect { width: kept.width, height: kept.height, ..at(point) }, target);
         }
+        Ok(())
     }
 
     /// Forgets what was kept.

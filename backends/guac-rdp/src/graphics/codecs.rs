@@ -4,6 +4,7 @@ use guac_display::{Rect, Size, Surface};
 use ironrdp_graphics::clearcodec::ClearCodecDecoder;
 use tracing::debug;
 
+use super::budget::Budget;
 use super::planar::Planar;
 use super::progressive::Progressive;
 use super::remotefx::RemoteFx;
@@ -34,7 +35,14 @@ pub(super) struct Codecs {
 
 impl Codecs {
     /// Draws a bitmap into `rect`; says whether it could.
-    pub(super) fn draw(&mut self, codec: u16, data: &[u8], rect: Rect, target: &mut Surface) -> Result<bool, RdpError> {
+    pub(super) fn draw(
+        &mut self,
+        codec: u16,
+        data: &[u8],
+        rect: Rect,
+        budget: &mut Budget,
+        target: &mut Surface,
+    ) -> Result<bool, RdpError> {
         if rect.area() > target.size().area() {
             return Err(broken("bitmap larger than its surface"));
         }
@@ -44,6 +52,7 @@ impl Codecs {
         if rect.is_empty() {
             return Ok(true);
         }
+        budget.spend(rect.area())?;
         match codec {
             UNCOMPRESSED => {
                 if data.len() / 4 < rect.area() {
@@ -52,7 +61,7 @@ impl Codecs {
                 draw_bgrx(data, rect, target);
             }
             PLANAR => self.planar.draw(data, (width, height), false, rect, target)?,
-            REMOTE_FX => self.remotefx.draw(data, rect, target)?,
+            REMOTE_FX => self.remotefx.draw(data, rect, budget, target)?,
             CLEAR => {
                 let decoder = self.clear.get_or_insert_with(|| Box::new(ClearCodecDecoder::new()));
                 match decoder.decode(data, width, height) {
@@ -76,9 +85,10 @@ impl Codecs {
         ids: (u16, u32),
         size: Size,
         data: &[u8],
+        budget: &mut Budget,
         target: &mut Surface,
     ) -> Result<bool, RdpError> {
-        match self.progressive.draw(ids, size, data, target)? {
+        match self.progressive.draw(ids, size, data, budget, target)? {
             None => Ok(true),
             Some(error) => self.failed(&error),
         }

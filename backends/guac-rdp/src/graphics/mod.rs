@@ -8,6 +8,7 @@
 //! grows beyond a named limit.
 
 mod bitmap;
+mod budget;
 mod canvases;
 mod codecs;
 mod fast_path;
@@ -36,6 +37,7 @@ use ironrdp_session::{SessionError, SessionErrorExt as _};
 use tracing::debug;
 
 use self::bitmap::Bitmaps;
+use self::budget::Budget;
 use self::fast_path::Fragments;
 use self::palette::Palette;
 use self::pipeline::{Pipeline, Renderer};
@@ -44,6 +46,10 @@ use self::remotefx::RemoteFx;
 use crate::RdpError;
 use crate::connector::PictureSettings;
 use crate::link::Link;
+
+/// Most pixels of a desktop that nobody asked for: a 4K screen, which costs 33 MB as it is. A larger one must have been
+/// asked for, and then its price is what the user wants.
+pub(crate) const MAX_UNASKED_PX: usize = 1 << 23;
 
 /// Scratch kept from one update to the next, in bytes. More than that is given back: it is needed once in a while, and
 /// there are many sessions.
@@ -88,6 +94,10 @@ pub(crate) struct Graphics {
     pointers: Pointers,
     renderer: Option<Box<Renderer>>,
     refreshed: bool,
+    /// Of the present PDU.
+    budget: Budget,
+    /// Pixels of the largest desktop that the user has asked for.
+    asked_px: usize,
 }
 
 impl Graphics {
@@ -102,7 +112,14 @@ impl Graphics {
             pointers: Pointers::default(),
             renderer: None,
             refreshed: false,
+            budget: Budget::default(),
+            asked_px: 0,
         }
+    }
+
+    /// How large a picture the server may make, if that is more than [`MAX_UNASKED_PX`].
+    pub(crate) fn set_asked_px(&mut self, asked_px: usize) {
+        self.asked_px = asked_px;
     }
 
     /// What is offered to the server.
@@ -128,6 +145,7 @@ impl Graphics {
         bulk: &mut Option<BulkCompressor>,
         surface: &mut Surface,
     ) -> Result<(), RdpError> {
+        self.budget = Budget::of(surface);
         let mut rest = ReadCursor::new(pdu);
         fast_path::read_header(&mut rest)?;
         while !rest.is_empty() {
@@ -149,6 +167,7 @@ impl Graphics {
     /// # Errors
     /// [`RdpError::Protocol`] if it is malformed.
     pub(crate) fn handle_slow_path_update(&mut self, update: &[u8], surface: &mut Surface) -> Result<(), RdpError> {
+        self.budget = Budget::of(surface);
         let code = match update {
             [0, 0, ..] => UpdateCode::Orders,
             [1, 0, ..] => UpdateCode::Bitmap,
@@ -194,7 +213,7 @@ impl Graphics {
 
     /// Draws one message of the pipeline and gives the answers to it.
     pub(crate) fn draw_message(&mut self, message: &[u8], surface: &mut Surface) -> Result<Vec<DvcMessage>, RdpError> {
-        let drawn = self.renderer.get_or_insert_default().handle(message, surface)?;
+        let drawn = self.renderer.get_or_insert_default().handle(message, self.asked_px, surface)?;
         if drawn.resized {
             self.events.push_back(GraphicsEvent::Resized);
         }
@@ -215,7 +234,7 @@ impl Graphics {
     /// Decodes one update into the surface.
     fn draw(&mut self, code: UpdateCode, data: &[u8], surface: &mut Surface) -> Result<(), RdpError> {
         match code {
-            UpdateCode::Bitmap => self.bitmaps.draw_update(data, &self.palette, surface),
+            UpdateCode::Bitmap => self.bitmaps.draw_update(data, &self.palette, &mut self.budget, surface),
             UpdateCode::SurfaceCommands => self.draw_surface_commands(data, surface),
             UpdateCode::Palette => self.palette.update(data),
             UpdateCode::Synchronize => Ok(()),

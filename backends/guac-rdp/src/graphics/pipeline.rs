@@ -17,14 +17,12 @@ use ironrdp_egfx::pdu::{
 use ironrdp_pdu::PduResult;
 use tracing::debug;
 
+use super::budget::Budget;
 use super::canvases::Canvases;
 use super::codecs::Codecs;
 use super::zgfx::Zgfx;
-use super::{broken, exclusive, malformed, pixels, trim};
+use super::{MAX_UNASKED_PX, broken, exclusive, malformed, pixels, trim};
 use crate::RdpError;
-
-/// Most pixels of a picture that a server may announce here: a 4K screen. A larger one must come from us.
-const MAX_PICTURE_PX: usize = 1 << 23;
 
 /// Bytes of a PDU's header: command, flags and length.
 const HEADER_BYTES: usize = 8;
@@ -112,12 +110,17 @@ pub(super) struct Renderer {
     message: Vec<u8>,
     canvases: Canvases,
     codecs: Codecs,
+    /// Of the present message.
+    budget: Budget,
+    /// Pixels of the largest desktop that the user has asked for.
+    asked_px: usize,
     frames: u32,
 }
 
 impl Renderer {
     /// Draws a message of the channel.
-    pub(super) fn handle(&mut self, message: &[u8], picture: &mut Surface) -> Result<Drawn, RdpError> {
+    pub(super) fn handle(&mut self, message: &[u8], asked_px: usize, picture: &mut Surface) -> Result<Drawn, RdpError> {
+        self.asked_px = asked_px;
         let mut plain = std::mem::take(&mut self.message);
         let drawn = self.zgfx.decompress(message, &mut plain).and_then(|()| self.draw_all(&plain, picture));
         trim(&mut plain);
@@ -127,6 +130,7 @@ impl Renderer {
 
     fn draw_all(&mut self, mut pdus: &[u8], picture: &mut Surface) -> Result<Drawn, RdpError> {
         let mut drawn = Drawn::default();
+        self.budget = Budget::of(picture);
         while let Some(&[low, high, _, _, a, b, c, d]) = pdus.first_chunk::<HEADER_BYTES>() {
             let len = usize::try_from(u32::from_le_bytes([a, b, c, d])).unwrap_or(usize::MAX);
             let split = pdus.split_at_checked(len.max(HEADER_BYTES));
@@ -151,7 +155,7 @@ impl Renderer {
         let Some(target) = self.canvases.target(bitmap.surface, picture) else {
             return Err(broken("bitmap for a surface that is not there"));
         };
-        drawn.incomplete |= !self.codecs.draw(bitmap.codec, bitmap.data, bitmap.rect, target)?;
+        drawn.incomplete |= !self.codecs.draw(bitmap.codec, bitmap.data, bitmap.rect, &mut self.budget, target)?;
         Ok(())
     }
 
@@ -167,7 +171,8 @@ impl Renderer {
             return Err(broken("progressive bitmap for a surface that is not there"));
         };
         if let Some(target) = self.canvases.target(surface, picture) {
-            drawn.incomplete |= !self.codecs.draw_progressive((surface, context), size, data, target)?;
+            drawn.incomplete |=
+                !self.codecs.draw_progressive((surface, context), size, data, &mut self.budget, target)?;
         }
         Ok(())
     }
@@ -195,22 +200,29 @@ impl Renderer {
             GfxPdu::StartFrame(_) => {
                 self.codecs.begin_frame();
             }
-            GfxPdu::EndFrame(end) => self.end_frame(end.frame_id, picture, drawn),
+            GfxPdu::EndFrame(end) => self.end_frame(end.frame_id, picture, drawn)?,
             GfxPdu::SolidFill(fill) => {
                 if let Some(target) = self.canvases.target(fill.surface_id, picture) {
                     let colour = pixels::rgb(fill.fill_pixel.r, fill.fill_pixel.g, fill.fill_pixel.b);
-                    fill.rectangles.iter().for_each(|rect| target.fill(exclusive(rect), colour));
+                    for rect in &fill.rectangles {
+                        let rect = exclusive(rect).intersection(target.size().rect());
+                        self.budget.spend(rect.area())?;
+                        target.fill(rect, colour);
+                    }
                 }
             }
             GfxPdu::SurfaceToSurface(copy) => {
                 let ids = (copy.source_surface_id, copy.destination_surface_id);
-                self.canvases.copy(ids, exclusive(&copy.source_rectangle), &copy.destination_points, picture);
+                let rect = exclusive(&copy.source_rectangle);
+                self.canvases.copy(ids, rect, &copy.destination_points, &mut self.budget, picture)?;
             }
             GfxPdu::SurfaceToCache(keep) => {
-                self.canvases.keep(keep.surface_id, keep.cache_slot, exclusive(&keep.source_rectangle), picture)?;
+                let ids = (keep.surface_id, keep.cache_slot);
+                self.canvases.keep(ids, exclusive(&keep.source_rectangle), &mut self.budget, picture)?;
             }
             GfxPdu::CacheToSurface(kept) => {
-                self.canvases.draw_kept(kept.cache_slot, kept.surface_id, &kept.destination_points, picture);
+                let ids = (kept.cache_slot, kept.surface_id);
+                self.canvases.draw_kept(ids, &kept.destination_points, &mut self.budget, picture)?;
             }
             GfxPdu::EvictCacheEntry(kept) => self.canvases.evict(kept.cache_slot),
             // Contexts go with their surface; windows and caches from earlier sessions are not offered.
@@ -222,21 +234,23 @@ impl Renderer {
     /// The picture has another size and all surfaces are gone.
     fn reset(&mut self, (width, height): (u32, u32), picture: &mut Surface, drawn: &mut Drawn) -> Result<(), RdpError> {
         let size = Size::new(width, height).map_err(|_| broken("picture of no or too large a size"))?;
-        if size.area() > MAX_PICTURE_PX.max(picture.size().area()) {
+        if size.area() > MAX_UNASKED_PX.max(self.asked_px).max(picture.size().area()) {
             return Err(broken("picture above 8 Mpixel, which was not asked for"));
         }
         self.canvases.reset();
         self.codecs.forget_all();
         if size != picture.size() {
             picture.resize(size);
+            self.budget.grow(picture);
+            self.budget.spend(size.area())?;
             drawn.resized = true;
         }
         Ok(())
     }
 
-    fn end_frame(&mut self, id: u32, picture: &mut Surface, drawn: &mut Drawn) {
+    fn end_frame(&mut self, id: u32, picture: &mut Surface, drawn: &mut Drawn) -> Result<(), RdpError> {
         self.codecs.end_frame();
-        self.canvases.compose(picture);
+        self.canvases.compose(&mut self.budget, picture)?;
         self.frames = self.frames.wrapping_add(1);
         let done = FrameAcknowledgePdu {
             // What is still to be drawn is never known: it is in the socket.
@@ -246,6 +260,7 @@ impl Renderer {
         };
         drawn.answers.push(Box::new(GfxPdu::FrameAcknowledge(done)));
         drawn.frame_ended = true;
+        Ok(())
     }
 }
 

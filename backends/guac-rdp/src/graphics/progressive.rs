@@ -6,6 +6,7 @@
 use guac_display::{Rect, Size, Surface};
 use ironrdp_graphics::progressive::{ProgressiveDecodeError, ProgressiveDecoder, TILE_DIM};
 
+use super::budget::Budget;
 use super::remotefx::draw_part;
 use super::{broken, exclusive};
 use crate::RdpError;
@@ -21,6 +22,10 @@ const BLOCK_HEADER_BYTES: usize = 6;
 
 /// Length of a block that sets the context.
 const CONTEXT_BYTES: usize = 10;
+
+/// Where a region's block has the number of its tiles: behind its header, the side of a tile, and the numbers of
+/// rectangles and quantities.
+const TILES_AT: usize = BLOCK_HEADER_BYTES + 6;
 
 /// A whole block that ends a frame.
 const FRAME_END_BLOCK: [u8; BLOCK_HEADER_BYTES] = [0xC2, 0xCC, 6, 0, 0, 0];
@@ -49,6 +54,7 @@ impl Progressive {
         (id, context_id): (u16, u32),
         size: Size,
         data: &[u8],
+        budget: &mut Budget,
         target: &mut Surface,
     ) -> Result<Option<ProgressiveDecodeError>, RdpError> {
         let mut stream = Stream::read(data).ok_or_else(|| broken("progressive bitmap cut short"))?;
@@ -70,6 +76,8 @@ impl Progressive {
         };
         let in_frame = self.in_frame;
         let decoder = self.decoder.get_or_insert_with(|| new_decoder(in_frame));
+        let tiles = stream.tiles();
+        budget.spend(tiles.saturating_mul(usize::from(TILE_DIM) * usize::from(TILE_DIM)))?;
         for part in stream.parts() {
             let tiles = match decoder.decode_bitmap(id, context_id, width, height, &part) {
                 Ok(tiles) => tiles,
@@ -80,6 +88,7 @@ impl Progressive {
                 let place = Rect::new(u32::from(tile.x_idx) * side, u32::from(tile.y_idx) * side, side, side);
                 for rect in &tile.update_rectangles {
                     let visible = exclusive(rect).intersection(place).intersection(target.size().rect());
+                    budget.spend(visible.area())?;
                     draw_part(&tile.pixels, place, visible, target);
                 }
             }
@@ -156,6 +165,12 @@ impl<'a> Stream<'a> {
             rest = behind;
         }
         Some(stream)
+    }
+
+    /// Number of tiles, as the regions say.
+    fn tiles(&self) -> usize {
+        let tiles = |region: &&[u8]| region.get(TILES_AT..TILES_AT + 2).and_then(|tiles| tiles.as_array().copied());
+        self.regions.iter().filter_map(tiles).map(|tiles| usize::from(u16::from_le_bytes(tiles))).sum()
     }
 
     /// Streams of one region each.

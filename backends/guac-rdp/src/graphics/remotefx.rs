@@ -7,6 +7,7 @@ use guac_display::{Rect, Surface};
 use ironrdp_graphics::rfx::{Frame, MessageDecoder, RfxDecodeError, TILE_SIZE, TileDecoder};
 use ironrdp_session::{SessionError, SessionErrorExt as _};
 
+use super::budget::Budget;
 use super::{broken, pixels};
 use crate::RdpError;
 
@@ -26,7 +27,13 @@ pub(super) struct RemoteFx {
 
 impl RemoteFx {
     /// Draws a message whose origin is that of `rect`; nothing outside of `rect`.
-    pub(super) fn draw(&mut self, message: &[u8], rect: Rect, surface: &mut Surface) -> Result<(), RdpError> {
+    pub(super) fn draw(
+        &mut self,
+        message: &[u8],
+        rect: Rect,
+        budget: &mut Budget,
+        surface: &mut Surface,
+    ) -> Result<(), RdpError> {
         let message = match self.messages.parse(message) {
             Ok(message) => message,
             // Headers may come on their own.
@@ -35,13 +42,19 @@ impl RemoteFx {
         };
         let tiles = self.tiles.get_or_insert_default();
         for frame in &message.frames {
-            draw_frame(tiles, frame, rect, surface)?;
+            draw_frame(tiles, frame, rect, budget, surface)?;
         }
         Ok(())
     }
 }
 
-fn draw_frame(decoder: &mut TileDecoder, frame: &Frame<'_>, rect: Rect, surface: &mut Surface) -> Result<(), RdpError> {
+fn draw_frame(
+    decoder: &mut TileDecoder,
+    frame: &Frame<'_>,
+    rect: Rect,
+    budget: &mut Budget,
+    surface: &mut Surface,
+) -> Result<(), RdpError> {
     let set = &frame.tile_set;
     if set.tiles.len().saturating_mul(frame.rectangles.len()) > MAX_CLIPPING {
         return Err(broken("RemoteFX region of too many rectangles"));
@@ -64,8 +77,10 @@ fn draw_frame(decoder: &mut TileDecoder, frame: &Frame<'_>, rect: Rect, surface:
         if parts.peek().is_none() {
             continue;
         }
+        budget.spend(usize::from(TILE_SIZE) * usize::from(TILE_SIZE))?;
         let rgba = decoder.decode(tile, &set.quants, set.entropy_algorithm).map_err(undecodable)?;
         for part in parts {
+            budget.spend(part.area())?;
             draw_part(rgba, place, part, surface);
         }
     }

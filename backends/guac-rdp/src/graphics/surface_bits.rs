@@ -36,6 +36,7 @@ impl Graphics {
     fn draw_surface_bits(&mut self, bits: &SurfaceBitsPdu<'_>, surface: &mut Surface) -> Result<(), RdpError> {
         let bitmap = &bits.extended_bitmap_data;
         let rect = exclusive(&bits.destination);
+        self.budget.spend(rect.intersection(surface.size().rect()).area())?;
         let codec = CodecId::from_u8(bitmap.codec_id);
         if codec == Some(CODEC_ID_NONE) {
             let format =
@@ -50,7 +51,7 @@ impl Graphics {
             return draw_plain(bitmap.data, format, stride, height, rect, &self.palette, surface);
         }
         if codec == Some(CODEC_ID_REMOTEFX) {
-            return self.remotefx.draw(bitmap.data, rect, surface);
+            return self.remotefx.draw(bitmap.data, rect, &mut self.budget, surface);
         }
         debug!(codec = bitmap.codec_id, "Surface bits of a codec that was not offered ignored");
         self.refresh();

@@ -14,6 +14,7 @@ use ironrdp_pdu::codecs::rfx::{
 use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
 
 use super::{all, part, picture, psnr, rgba, scene, smooth};
+use crate::graphics::budget::Budget;
 use crate::graphics::pixels::Format;
 use crate::graphics::planar::Planar;
 use crate::graphics::remotefx::RemoteFx;
@@ -74,7 +75,7 @@ fn remotefx_looks_like_what_was_encoded() {
     let source = smooth(192, 128);
     let message = remotefx(&source, 192, &[]);
     let (mut decoder, mut surface) = (RemoteFx::default(), picture(200, 140));
-    decoder.draw(&message, Rect::new(5, 6, 192, 128), &mut surface).unwrap();
+    decoder.draw(&message, Rect::new(5, 6, 192, 128), &mut Budget::of(&surface), &mut surface).unwrap();
     let quality = psnr(&part(&mut surface, Rect::new(5, 6, 192, 128)), &source);
     assert!(quality > 35.0, "{quality} dB");
     assert!(part(&mut surface, Rect::new(0, 0, 200, 6)).iter().all(|&pixel| pixel == 0));
@@ -84,7 +85,7 @@ fn remotefx_looks_like_what_was_encoded() {
 fn remotefx_shows_nothing_outside_of_its_region_and_place() {
     let message = remotefx(&[0xFF_FFFF; 128 * 64], 128, &[(10, 10, 20, 20), (60, 0, 10, 64)]);
     let (mut decoder, mut surface) = (RemoteFx::default(), picture(128, 64));
-    decoder.draw(&message, Rect::new(0, 0, 100, 40), &mut surface).unwrap();
+    decoder.draw(&message, Rect::new(0, 0, 100, 40), &mut Budget::of(&surface), &mut surface).unwrap();
     for (index, pixel) in all(&mut surface).into_iter().enumerate() {
         let (x, y) = (index % 128, index / 128);
         let shown = (10..30).contains(&x) && (10..30).contains(&y) || (60..70).contains(&x) && y < 40;
@@ -97,8 +98,8 @@ fn remotefx_headers_may_come_before_the_first_frame() {
     let headers = [Block::Sync(SyncPdu), Block::CodecVersions(CodecVersionsPdu)];
     let headers: Vec<u8> = headers.iter().flat_map(|block| encode_vec(block).unwrap()).collect();
     let (mut decoder, mut surface) = (RemoteFx::default(), picture(64, 64));
-    decoder.draw(&headers, surface.size().rect(), &mut surface).unwrap();
-    decoder.draw(&[1, 2, 3], surface.size().rect(), &mut surface).unwrap_err();
+    decoder.draw(&headers, surface.size().rect(), &mut Budget::of(&surface), &mut surface).unwrap();
+    decoder.draw(&[1, 2, 3], surface.size().rect(), &mut Budget::of(&surface), &mut surface).unwrap_err();
 }
 
 fn compressed(data: &[u8], server: &mut Compressor) -> Vec<u8> {

@@ -47,7 +47,7 @@ impl Client {
 
     fn try_send(&mut self, pdus: &[GfxPdu]) -> Result<Drawn, RdpError> {
         let plain: Vec<u8> = pdus.iter().flat_map(|pdu| encode_vec(pdu).unwrap()).collect();
-        self.renderer.handle(&wrap_uncompressed(&plain), &mut self.surface)
+        self.renderer.handle(&wrap_uncompressed(&plain), 0, &mut self.surface)
     }
 
     fn send(&mut self, pdus: &[GfxPdu]) -> Drawn {
@@ -393,7 +393,7 @@ fn commands_cut_short_end_the_session() {
     let pdu = encode_vec(&create(1, 4, 4)).unwrap();
     for len in 1..pdu.len() {
         let mut client = Client::new();
-        assert!(client.renderer.handle(&wrap_uncompressed(&pdu[..len]), &mut client.surface).is_err(), "{len}");
+        assert!(client.renderer.handle(&wrap_uncompressed(&pdu[..len]), 0, &mut client.surface).is_err(), "{len}");
     }
 }
 
@@ -474,7 +474,7 @@ proptest! {
         let mut client = Client::with_desktop();
         let len = u32::try_from(body.len() + 8).unwrap().to_le_bytes();
         let pdu = [&command.to_le_bytes()[..], &[0, 0], &len, &body].concat();
-        let _ = client.renderer.handle(&wrap_uncompressed(&pdu), &mut client.surface);
-        let _ = client.renderer.handle(&body, &mut client.surface);
+        let _ = client.renderer.handle(&wrap_uncompressed(&pdu), 0, &mut client.surface);
+        let _ = client.renderer.handle(&body, 0, &mut client.surface);
     }
 }
