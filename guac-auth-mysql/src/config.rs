@@ -18,7 +18,7 @@ use crate::{error::ConnectError, limits};
 
 /// How to open a [`Store`](crate::Store).
 ///
-/// Debug output leaves the URL out, since it has the password.
+/// Debug output leaves the URL out, since it may have the password.
 #[derive(Clone)]
 pub struct StoreConfig {
     /// `mysql://user:password@host:port/database` or `sqlite:///path/to/file`.
@@ -27,6 +27,8 @@ pub struct StoreConfig {
     /// `socket` (path of a local socket, over which TLS is off unless `ssl-mode` says otherwise).
     pub url: SecretString,
     /// Overrides the URL's `ssl-mode`.
+    /// Overrides the URL's password, so that the URL need not be a secret.
+    pub password: Option<SecretString>,
     pub ssl_mode: Option<SslMode>,
     /// Overrides the URL's `ssl-ca`: a PEM file with authorities to trust besides the system's.
     pub ssl_ca: Option<PathBuf>,
@@ -48,6 +50,7 @@ impl StoreConfig {
         Self {
             url: url.into(),
             ssl_mode: None,
+            password: None,
             ssl_ca: None,
             max_connections: limits::DEFAULT_MAX_CONNECTIONS,
             password_hashing: PasswordHashing::Stock,
@@ -176,7 +179,9 @@ fn mysql_target(url: &Url, config: &StoreConfig) -> Result<MySqlTarget, ConnectE
         return Err(ConnectError::UrlInvalid);
     }
     let mut options = MySqlConnectOptions::new().host(&host).port(port).username(&user).database(&database);
-    if let Some(password) = url.password() {
+    if let Some(password) = &config.password {
+        options = options.password(password.expose_secret());
+    } else if let Some(password) = url.password() {
         options = options.password(&percent_decode(password)?);
     }
 
@@ -317,8 +322,18 @@ mod tests {
 
     #[test]
     fn never_shows_the_password() {
-        let config = StoreConfig::new("mysql://u:canary@h/d");
+        let mut config = StoreConfig::new("mysql://u:canary@h/d");
+        config.password = Some(SecretString::from("canary"));
         let shown = format!("{config:?} {:?}", Target::parse(&config).unwrap());
         assert!(!shown.contains("canary"), "{shown}");
     }
 }
+    #[test]
+    fn a_password_beside_the_url_wins_and_is_taken_as_it_is() {
+        let mut config = StoreConfig::new("mysql://u:old@h/d");
+        config.password = Some(SecretString::from("n%41:/@"));
+        let Ok(Target::MySql(target)) = Target::parse(&config) else { panic!("not MySQL") };
+        let url = target.options.to_url_lossy();
+        assert_eq!(percent_decode(url.password().unwrap()).unwrap(), "n%41:/@");
+    }
+

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::config::GuacdListen;
 
@@ -51,6 +52,25 @@ pub(crate) enum Command {
     Db {
         #[command(subcommand)]
         command: DbCommand,
+    },
+    /// Ask the server that runs with this configuration whether it lives. For the health checks of containers.
+    Health {
+        /// Where it listens, if a flag says so to it, too.
+        #[arg(long, value_name = "ADDR")]
+        web_listen: Option<SocketAddr>,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Print the completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Write the manual pages into a directory.
+    #[command(hide = true)]
+    Manual {
+        /// The directory, which must be there.
+        dir: PathBuf,
     },
 }
 
@@ -168,6 +188,8 @@ mod tests {
             "guacd-lite passwd ann --password-file f --data-dir d",
             "guacd-lite connection add web --protocol ssh --parameter hostname=h --parameter port=22 --group a/b --grant ann",
             "guacd-lite db migrate --data-dir d",
+            "guacd-lite health --config f --web-listen 127.0.0.1:1",
+            "guacd-lite completions bash",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }

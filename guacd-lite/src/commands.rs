@@ -1,8 +1,9 @@
 //! What each command does.
 
 use std::io::{BufRead as _, Read as _};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 use guac_auth_mysql::{Access, Holder, NewConnection, NewUser, Store};
@@ -15,13 +16,16 @@ use crate::notify::{self, Notify};
 use crate::probe::Probe;
 use crate::signals::{Stop, Stopping};
 use crate::supervisor::{Server, open_store};
-use crate::{demo, logging};
+use crate::{demo, logging, manual, secret};
 
 /// The administrator that the first start makes.
 const FIRST_ADMIN: &str = "admin";
 
-/// Longest file that holds a password or a parameter: keys have a few kilobytes.
-const MAX_FILE_BYTES: u64 = 64 * 1024;
+/// Longest password on standard input.
+const MAX_LINE_BYTES: u64 = 64 * 1024;
+
+/// How long a health check waits. Containers' engines give up after 30 seconds, and want to hear why before that.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(cli: Cli) -> Result<()> {
     match cli.command {
@@ -60,6 +64,12 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
             println!("the database is up to date");
             Ok(())
         }
+        Command::Health { web_listen, settings } => health(&settings, web_listen).await,
+        Command::Completions { shell } => {
+            manual::completions(shell);
+            Ok(())
+        }
+        Command::Manual { dir } => manual::pages(&dir),
     }
 }
 
@@ -97,6 +107,17 @@ async fn serve(arguments: &Serve) -> Result<()> {
     }
     server.stop().await;
     Ok(())
+}
+
+/// Fails where the server does not answer well, or not in time.
+async fn health(settings: &Settings, web_listen: Option<SocketAddr>) -> Result<()> {
+    let config = Config::load(settings, std::env::vars())?;
+    let address = web_listen.unwrap_or(config.web.listen);
+    let tls = config.web.tls_certificate_file.is_some() || config.acme.wanted()?.is_some();
+    tokio::time::timeout(HEALTH_TIMEOUT, Probe::new(address, tls)?.answers())
+        .await
+        .with_context(|| format!("{address} does not answer in time"))?
+        .with_context(|| format!("{address} does not answer"))
 }
 
 /// There is no default password: the first start makes one up, or takes the operator's.
@@ -170,7 +191,7 @@ pub(crate) async fn add_connection(
 fn read_parameter((key, value): (String, String)) -> Result<(String, String)> {
     match value.strip_prefix('@') {
         None => Ok((key, value)),
-        Some(path) => Ok((key, read_file(Path::new(path))?)),
+        Some(path) => Ok((key, secret::read_file(Path::new(path))?)),
     }
 }
 
@@ -182,27 +203,12 @@ impl PasswordSource {
 
 /// The first line of a file, or of standard input for `-`.
 fn read_secret(path: &Path) -> Result<SecretString> {
-    let text = if path == Path::new("-") {
-        let mut line = String::new();
-        std::io::stdin().lock().take(MAX_FILE_BYTES).read_line(&mut line).context("cannot read standard input")?;
-        line
-    } else {
-        read_file(path)?
-    };
-    let password = text.lines().next().unwrap_or_default();
-    if password.is_empty() {
-        bail!("{} holds no password in its first line", path.display());
+    if path != Path::new("-") {
+        return secret::from_file(path);
     }
-    Ok(SecretString::from(password.to_owned()))
-}
-
-fn read_file(path: &Path) -> Result<String> {
-    let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut text = String::new();
-    file.take(MAX_FILE_BYTES)
-        .read_to_string(&mut text)
-        .with_context(|| format!("cannot read {} as text", path.display()))?;
-    Ok(text)
+    let mut line = String::new();
+    std::io::stdin().lock().take(MAX_LINE_BYTES).read_line(&mut line).context("cannot read standard input")?;
+    secret::first_line(&line, path)
 }
 
 fn tell(done: &str, made_up: Option<&SecretString>) {

@@ -12,10 +12,12 @@ mod drain;
 mod host;
 mod listener;
 mod logging;
+mod manual;
 mod notify;
 mod probe;
 mod redirect;
 mod signals;
+mod secret;
 mod supervisor;
 mod tls;
 
