@@ -174,8 +174,11 @@ def daemon(home: Path, connections: dict[str, tuple[str, dict[str, str]]]) -> It
         subprocess.run(line, check=True, stdout=subprocess.DEVNULL, env=env)
     log = home / "daemon"
     line = [str(binary()), "serve", "--web-listen", "127.0.0.1:0", "--guacd-listen", "127.0.0.1:0", *data]
-    password = {"GUACD_LITE_ADMIN_PASSWORD_FILE": str(home / "admin-password")}
-    with running(*line, log=log, env=password) as process:
+    settings = {
+        "GUACD_LITE_ADMIN_PASSWORD_FILE": str(home / "admin-password"),
+        "GUACD_LITE_TARGETS_ALLOW": "127.0.0.0/8,::1",
+    }
+    with running(*line, log=log, env=settings) as process:
         said = logged(process, log, "guacd protocol on ")
         guacd = next(line for line in said.splitlines() if line.startswith("guacd protocol on "))
         ready = next(line for line in said.splitlines() if line.startswith("guacd-lite is ready: "))

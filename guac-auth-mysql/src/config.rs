@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -65,6 +66,20 @@ impl StoreConfig {
         Self::new(SecretString::from(format!("sqlite://{}", path.display())))
     }
 
+    /// The database server this leads to; `None` for a file or a local socket.
+    ///
+    /// # Errors
+    /// [`ConnectError`] where the URL cannot be read.
+    pub fn server(&self) -> Result<Option<Server>, ConnectError> {
+        match Target::parse(self)? {
+            Target::MySql(target) if target.options.get_socket().is_none() => {
+                let MySqlTarget { host, port, ssl_mode, .. } = *target;
+                Ok(Some(Server { host, port, ssl_mode }))
+            }
+            Target::MySql(_) | Target::Sqlite(_) => Ok(None),
+        }
+    }
+
     pub(crate) fn zone(&self) -> Result<TimeZone, ConnectError> {
         match self.time_zone.as_deref() {
             None => Ok(TimeZone::UTC),
@@ -83,6 +98,34 @@ impl fmt::Debug for StoreConfig {
             .field("shared", &self.shared)
             .field("time_zone", &self.time_zone)
             .finish_non_exhaustive()
+    }
+}
+
+/// Where a database listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Server {
+    /// Name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// How it is talked to.
+    pub ssl_mode: SslMode,
+}
+
+impl Server {
+    /// Whether it is on this machine, as far as its name tells.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        let address: Option<IpAddr> = self.host.parse().ok();
+        self.host.eq_ignore_ascii_case("localhost")
+            || address.is_some_and(|address| address.to_canonical().is_loopback())
+    }
+
+    /// Whether the connection may be in clear.
+    #[must_use]
+    pub fn is_perhaps_plaintext(&self) -> bool {
+        matches!(self.ssl_mode, SslMode::Disabled | SslMode::Preferred)
     }
 }
 
@@ -110,6 +153,18 @@ pub enum SslMode {
     /// `verify-identity`: encrypted, and the certificate is signed by a trusted authority for the name in the URL.
     #[default]
     VerifyIdentity,
+}
+
+impl fmt::Display for SslMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disabled => "disabled",
+            Self::Preferred => "preferred",
+            Self::Required => "required",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyIdentity => "verify-identity",
+        })
+    }
 }
 
 impl FromStr for SslMode {
@@ -140,6 +195,7 @@ pub(crate) struct MySqlTarget {
     pub(crate) options: MySqlConnectOptions,
     pub(crate) host: String,
     pub(crate) port: u16,
+    pub(crate) ssl_mode: SslMode,
     pub(crate) user: String,
     pub(crate) database: String,
 }
@@ -202,7 +258,8 @@ fn mysql_target(url: &Url, config: &StoreConfig) -> Result<MySqlTarget, ConnectE
         }
     }
     let default_mode = if socket.is_some() { SslMode::Disabled } else { SslMode::default() };
-    options = options.ssl_mode(match mode.unwrap_or(default_mode) {
+    let ssl_mode = mode.unwrap_or(default_mode);
+    options = options.ssl_mode(match ssl_mode {
         SslMode::Disabled => MySqlSslMode::Disabled,
         SslMode::Preferred => MySqlSslMode::Preferred,
         SslMode::Required => MySqlSslMode::Required,
@@ -223,7 +280,7 @@ fn mysql_target(url: &Url, config: &StoreConfig) -> Result<MySqlTarget, ConnectE
     }
     // Statements are logged here, by name; the driver's own log would repeat every one of them.
     let options = options.disable_statement_logging();
-    Ok(MySqlTarget { options, host, port, user, database })
+    Ok(MySqlTarget { options, host, port, ssl_mode, user, database })
 }
 
 /// Reads and checks the file now, so that a wrong one is told apart from a certificate nobody trusts.

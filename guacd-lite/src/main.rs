@@ -14,6 +14,7 @@ mod listener;
 mod logging;
 mod manual;
 mod notify;
+mod outside;
 mod probe;
 mod redirect;
 mod signals;

@@ -15,7 +15,7 @@ use guac_ssh::SshBackend;
 use guac_tls::KnownCertificates;
 use guac_tunnel::{GuacdTls, GuacdTlsError, GuacdVerify, SessionHost, TunnelLimits, serve_guacd};
 use guac_vnc::VncBackend;
-use guac_web::{NotReady, WebApp, WebConfig};
+use guac_web::{GuacdResolver, NotReady, WebApp, WebConfig};
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -27,6 +27,7 @@ use crate::drain::{Drain, Live};
 use crate::host::{GuacdPort, HubHost};
 use crate::listener::{Listener, MAX_CONNECTIONS, Stream};
 use crate::notify::Patience;
+use crate::outside::OutsideGuacds;
 use crate::redirect::Redirect;
 use crate::signals::Stop;
 use crate::tls;
@@ -146,7 +147,8 @@ impl Server {
         let vnc = VncBackend::new().with_host_keys(Arc::clone(&host_keys));
         let backends: Vec<Box<dyn Backend>> = vec![Box::new(SshBackend::new(host_keys)), Box::new(vnc), Box::new(rdp)];
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        let hub = Hub::new(backends, threads);
+        let targets = config.targets()?;
+        let hub = Hub::with_targets(backends, threads, targets.clone());
         let host: Arc<dyn SessionHost> = Arc::new(HubHost(hub.clone()));
 
         let web_tls = tls::web(config, Box::new(FileStore::new(config.data_dir.join("acme")))).await?;
@@ -154,7 +156,8 @@ impl Server {
         let scheme = if web.is_tls() { "https" } else { "http" };
         let (web_address, web_is_tls) = (web.address()?, web.is_tls());
         let web_url = format!("{scheme}://{web_address}/");
-        let app_config = web_config(config, web.is_tls())?;
+        let mut app_config = web_config(config, web.is_tls())?;
+        app_config.guacd_resolver = Some(GuacdResolver(Arc::new(OutsideGuacds(targets))));
         let app = WebApp::new(app_config, store.clone(), Arc::clone(&host));
 
         let redirect = match config.web.http_listen {

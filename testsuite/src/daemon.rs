@@ -20,6 +20,9 @@ use crate::transport::{TcpTransport, WebSocketTransport, connect, web_socket};
 /// Password of `admin` in a fresh [`Home`].
 pub const ADMIN_PASSWORD: &str = "canary-admin-password";
 
+/// Machines that connections of tests may reach.
+const LOOPBACK: &str = "127.0.0.0/8,::1";
+
 /// Size that clients ask for.
 const SIZE_PX: (u32, u32) = (640, 480);
 
@@ -60,6 +63,8 @@ impl Home {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GUACD_LITE_")) {
             command.env_remove(name);
         }
+        // Targets of tests are on this machine.
+        command.env("GUACD_LITE_TARGETS_ALLOW", LOOPBACK);
         command.args(arguments).envs(environment.iter().copied()).arg("--data-dir").arg(self.path().join("data"));
         command.stdin(Stdio::null());
         command

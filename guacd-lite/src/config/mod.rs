@@ -1,6 +1,7 @@
 //! Configuration: file, then environment, then flags. Unknown keys are refused, wherever they come from.
 
 mod acme;
+mod targets;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -35,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) guacd: Guacd,
     pub(crate) outside_guacd: OutsideGuacd,
     pub(crate) database: Database,
+    pub(crate) targets: targets::TargetRules,
     pub(crate) log: Log,
 }
 
@@ -81,6 +83,7 @@ pub(crate) struct Database {
     pub(crate) ssl_ca_file: Option<PathBuf>,
     pub(crate) password_file: Option<PathBuf>,
     pub(crate) password_hashing: Hashing,
+    pub(crate) allow_plaintext: bool,
     pub(crate) shared: bool,
     pub(crate) time_zone: Option<String>,
 }
@@ -195,6 +198,7 @@ impl Default for Config {
             guacd: Guacd::default(),
             outside_guacd: OutsideGuacd::default(),
             database: Database::default(),
+            targets: targets::TargetRules::default(),
             log: Log::default(),
         }
     }
@@ -298,8 +302,24 @@ impl Config {
         if self.web.session_timeout_min == 0 {
             bail!("[web]: session_timeout_min is 0, so every login would end at once; set at least 1");
         }
-        self.store()?;
+        self.refuse_plaintext()?;
+        self.targets()?;
         Ok(())
+    }
+
+    /// Refuses to send passwords over a network in clear, where a database elsewhere is not made to use TLS.
+    fn refuse_plaintext(&self) -> Result<()> {
+        match self.store()?.server()? {
+            Some(server) if server.is_perhaps_plaintext() && !server.is_local() && !self.database.allow_plaintext => {
+                bail!(
+                    "[database]: with ssl_mode {} everything may go to {} in clear; set ssl_mode to verify-identity (or at \
+                 least required), or allow_plaintext = true if nobody else is on that network",
+                    server.ssl_mode,
+                    server.host
+                )
+            }
+            _ => Ok(()),
+        }
     }
 
     /// How to open the database.
@@ -363,7 +383,7 @@ fn overlay_environment(table: &mut Table, environment: impl Iterator<Item = (Str
 
 /// Numbers and truth values as such, lists at commas, everything else as text.
 fn environment_value(key: &str, text: String) -> Value {
-    if ["trusted_proxies", "allowed_origins", "domains"].contains(&key) {
+    if ["trusted_proxies", "allowed_origins", "domains", "allow", "deny"].contains(&key) {
         return Value::Array(text.split(',').map(|item| Value::String(item.trim().to_owned())).collect());
     }
     match (text.parse::<bool>(), text.parse::<i64>()) {

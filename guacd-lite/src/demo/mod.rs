@@ -31,6 +31,8 @@ pub(crate) async fn run(web_listen: SocketAddr) -> Result<()> {
     let mut config = Config { data_dir: dir.path().to_owned(), ..Config::default() };
     config.web.listen = web_listen;
     config.guacd.listen = GuacdListen::Off;
+    // This machine is the target here.
+    config.targets.allow = vec!["127.0.0.0/8".to_owned(), "::1".to_owned()];
 
     let store = open_store(&config).await?;
     let password = add_user(&store, USER, true, None).await?.context("a password was made up")?;

@@ -17,6 +17,9 @@ const BINARY = process.env.GUACD_LITE ?? join(BUILT, "guacd-lite");
 /** Settings in the environment of whoever runs the tests are not meant for the tests. */
 const ENV = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("GUACD_LITE")));
 
+/** Targets of tests are on this machine. */
+ENV.GUACD_LITE_TARGETS_ALLOW = "127.0.0.0/8,::1";
+
 /** The real daemon, with a database of its own. */
 export class Daemon {
   /** Address for the browser, with a slash at its end. */
