@@ -92,7 +92,12 @@ fn tunnel_of(base_path: &str, uri: &Uri) -> Option<Asked> {
         },
         _ => return None,
     };
-    Some(Asked { uuid: uuid.parse().ok()?, is_transport })
+    is_uuid(uuid).then(|| uuid.parse().ok()).flatten().map(|uuid| Asked { uuid, is_transport })
+}
+
+/// Names of tunnels are random here, in the usual form; what is none is not worth a look into the directory.
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 /// Whether this node is the one to answer. The secret of a tunnel selects it, whatever the address names (T-014), and

@@ -13,6 +13,8 @@ mod join;
 mod known;
 mod pool;
 mod port;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;

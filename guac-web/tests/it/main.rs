@@ -3,6 +3,7 @@
 
 mod login;
 mod pages;
+mod peers;
 mod readiness;
 mod rest;
 mod sharing;

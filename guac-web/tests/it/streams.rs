@@ -13,16 +13,16 @@ use crate::support::{Session, World, world};
 use crate::tunnels::{Served, Socket, query, serve, text, uuid, websocket};
 
 /// What came back.
-struct Reply {
-    status: u16,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
     head: String,
-    body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     /// The body was cut off.
-    cut: bool,
+    pub(crate) cut: bool,
 }
 
 impl Reply {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().filter_map(|line| line.split_once(':'));
         let mut found = lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim());
         found.next()
@@ -33,7 +33,7 @@ impl Reply {
     }
 }
 
-async fn http(address: SocketAddr, method: &str, path: &str, headers: &str, body: &[u8]) -> Reply {
+pub(crate) async fn http(address: SocketAddr, method: &str, path: &str, headers: &str, body: &[u8]) -> Reply {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
@@ -54,7 +54,7 @@ async fn http(address: SocketAddr, method: &str, path: &str, headers: &str, body
     reply
 }
 
-fn unchunked(mut rest: &[u8]) -> (Vec<u8>, bool) {
+pub(crate) fn unchunked(mut rest: &[u8]) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
         let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();

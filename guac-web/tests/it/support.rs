@@ -65,6 +65,7 @@ impl SessionHost for ScriptedHost {
         let names: &[&str] = match selected {
             "ssh" => &["hostname", "port", "username", "password", "color-scheme", "read-only"],
             "vnc" => &["hostname", "port", "password"],
+            id if id.starts_with('$') => &["read-only"],
             "rdp" => &["hostname", "domain", "security", "resize-method", "drive-path"],
             _ => return None,
         };
