@@ -27,9 +27,9 @@ pub struct StoreConfig {
     /// Parameters of a MySQL URL: `ssl-mode` (see [`SslMode`]), `ssl-ca`, `ssl-cert` and `ssl-key` (PEM files),
     /// `socket` (path of a local socket, over which TLS is off unless `ssl-mode` says otherwise).
     pub url: SecretString,
-    /// Overrides the URL's `ssl-mode`.
     /// Overrides the URL's password, so that the URL need not be a secret.
     pub password: Option<SecretString>,
+    /// Overrides the URL's `ssl-mode`.
     pub ssl_mode: Option<SslMode>,
     /// Overrides the URL's `ssl-ca`: a PEM file with authorities to trust besides the system's.
     pub ssl_ca: Option<PathBuf>,
@@ -50,8 +50,8 @@ impl StoreConfig {
     pub fn new(url: impl Into<SecretString>) -> Self {
         Self {
             url: url.into(),
-            ssl_mode: None,
             password: None,
+            ssl_mode: None,
             ssl_ca: None,
             max_connections: limits::DEFAULT_MAX_CONNECTIONS,
             password_hashing: PasswordHashing::Stock,
@@ -378,14 +378,6 @@ mod tests {
     }
 
     #[test]
-    fn never_shows_the_password() {
-        let mut config = StoreConfig::new("mysql://u:canary@h/d");
-        config.password = Some(SecretString::from("canary"));
-        let shown = format!("{config:?} {:?}", Target::parse(&config).unwrap());
-        assert!(!shown.contains("canary"), "{shown}");
-    }
-}
-    #[test]
     fn a_password_beside_the_url_wins_and_is_taken_as_it_is() {
         let mut config = StoreConfig::new("mysql://u:old@h/d");
         config.password = Some(SecretString::from("n%41:/@"));
@@ -394,3 +386,11 @@ mod tests {
         assert_eq!(percent_decode(url.password().unwrap()).unwrap(), "n%41:/@");
     }
 
+    #[test]
+    fn never_shows_the_password() {
+        let mut config = StoreConfig::new("mysql://u:canary@h/d");
+        config.password = Some(SecretString::from("canary"));
+        let shown = format!("{config:?} {:?}", Target::parse(&config).unwrap());
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+}

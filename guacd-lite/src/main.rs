@@ -17,8 +17,8 @@ mod notify;
 mod outside;
 mod probe;
 mod redirect;
-mod signals;
 mod secret;
+mod signals;
 mod supervisor;
 mod tls;
 

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::cli::{Serve, Settings};
-
 use crate::secret;
+
 /// Begins every variable that is a setting.
 const ENVIRONMENT_PREFIX: &str = "GUACD_LITE_";
 
@@ -79,9 +79,9 @@ impl Default for OutsideGuacd {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Database {
     pub(crate) url: Option<Blanked>,
+    pub(crate) password_file: Option<PathBuf>,
     pub(crate) ssl_mode: Option<String>,
     pub(crate) ssl_ca_file: Option<PathBuf>,
-    pub(crate) password_file: Option<PathBuf>,
     pub(crate) password_hashing: Hashing,
     pub(crate) allow_plaintext: bool,
     pub(crate) shared: bool,
@@ -160,13 +160,13 @@ impl From<String> for Blanked {
 }
 
 impl Blanked {
-    /// The URL up to its scheme and what follows the last `@`: user and password lie between.
-    fn shown(&self) -> String {
-        let url = self.0.expose_secret();
     fn is_sqlite(&self) -> bool {
         self.0.expose_secret().starts_with("sqlite:")
     }
 
+    /// The URL up to its scheme and what follows the last `@`: user and password lie between.
+    fn shown(&self) -> String {
+        let url = self.0.expose_secret();
         match (url.split_once("://"), url.rsplit_once('@')) {
             (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://***@{rest}"),
             _ => url.to_owned(),
@@ -328,6 +328,12 @@ impl Config {
             Some(url) => StoreConfig::new(url.0.clone()),
             None => StoreConfig::sqlite(&self.data_dir.join("guacd-lite.sqlite3")),
         };
+        if let Some(path) = &self.database.password_file {
+            if self.database.url.as_ref().is_none_or(Blanked::is_sqlite) {
+                bail!("[database]: password_file needs a url that begins with mysql://; SQLite has no password");
+            }
+            store.password = Some(secret::from_file(path).context("[database]: password_file")?);
+        }
         if let Some(mode) = &self.database.ssl_mode {
             let parsed = SslMode::from_str(mode).ok();
             store.ssl_mode = Some(parsed.with_context(|| {
@@ -348,12 +354,6 @@ impl Config {
     pub(crate) fn shown(&self) -> Result<String> {
         toml::to_string_pretty(self).context("the configuration cannot be written as TOML")
     }
-        if let Some(path) = &self.database.password_file {
-            if self.database.url.as_ref().is_none_or(Blanked::is_sqlite) {
-                bail!("[database]: password_file needs a url that begins with mysql://; SQLite has no password");
-            }
-            store.password = Some(secret::from_file(path).context("[database]: password_file")?);
-        }
 }
 
 /// Puts `GUACD_LITE_SECTION_KEY` into `table` as `section.key`.
@@ -405,6 +405,7 @@ fn known_keys() -> Result<BTreeMap<String, (Option<String>, String)>> {
     (config.acme.email, config.acme.ca_file) = (Some(String::new()), blank());
     config.database = Database {
         url: Some(Blanked(SecretString::from(String::new()))),
+        password_file: blank(),
         ssl_mode: Some(String::new()),
         ssl_ca_file: blank(),
         time_zone: Some(String::new()),
@@ -425,7 +426,6 @@ fn known_keys() -> Result<BTreeMap<String, (Option<String>, String)>> {
     }
     Ok(keys)
 }
-        password_file: blank(),
 
 #[cfg(test)]
 mod tests {
@@ -480,6 +480,24 @@ mod tests {
     }
 
     #[test]
+    fn a_database_password_comes_from_a_file_or_is_missed_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("password");
+        let config = |url: &str, file: &Path| {
+            load(&format!("[database]\nurl = \"{url}\"\npassword_file = \"{}\"\n", file.display()), &[]).unwrap()
+        };
+        let wrong = |config: &Config| format!("{:#}", config.validate().unwrap_err());
+        let found = config("mysql://u@h/d", &file);
+        assert!(wrong(&found).contains("password_file: cannot read"));
+        std::fs::write(&file, "\n").unwrap();
+        assert!(wrong(&found).contains("password_file: "));
+        std::fs::write(&file, "canary\nnot this\n").unwrap();
+        assert_eq!(found.store().unwrap().password.unwrap().expose_secret(), "canary");
+        assert!(!found.shown().unwrap().contains("canary"));
+        assert!(wrong(&config("sqlite:///x", &file)).contains("SQLite has no password"));
+    }
+
+    #[test]
     fn half_a_tls_pair_and_a_missing_file_are_refused() {
         let config = load("[web]\ntls_key_file = \"/nowhere/key.pem\"\n", &[]).unwrap();
         assert!(format!("{:#}", config.validate().unwrap_err()).contains("belong together"));
@@ -499,24 +517,6 @@ mod tests {
         for (section, key) in known_keys().unwrap().into_values() {
             assert!(example.contains(&format!("{key} =")), "{section:?}.{key} is not in the example file");
         }
-    #[test]
-    fn a_database_password_comes_from_a_file_or_is_missed_by_name() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("password");
-        let config = |url: &str, file: &Path| {
-            load(&format!("[database]\nurl = \"{url}\"\npassword_file = \"{}\"\n", file.display()), &[]).unwrap()
-        };
-        let wrong = |config: &Config| format!("{:#}", config.validate().unwrap_err());
-        let found = config("mysql://u@h/d", &file);
-        assert!(wrong(&found).contains("password_file: cannot read"));
-        std::fs::write(&file, "\n").unwrap();
-        assert!(wrong(&found).contains("password_file: "));
-        std::fs::write(&file, "canary\nnot this\n").unwrap();
-        assert_eq!(found.store().unwrap().password.unwrap().expose_secret(), "canary");
-        assert!(!found.shown().unwrap().contains("canary"));
-        assert!(wrong(&config("sqlite:///x", &file)).contains("SQLite has no password"));
-    }
-
         // With every comment sign before a setting taken away it must still parse.
         let all: String = example
             .lines()
