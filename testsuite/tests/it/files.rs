@@ -5,8 +5,8 @@ use std::fs;
 use std::thread;
 use std::time::Instant;
 
-use guac_protocol::Decoder;
-use testsuite::{Daemon, Home, PATIENCE, Received, Sshd, Transport as _, WebSocketTransport, web_socket};
+use guac_protocol::{Decoder, Status};
+use testsuite::{Daemon, Home, PATIENCE, Received, Sshd, Transport as _, WebSocketTransport, Xvnc, web_socket};
 
 /// More than many blobs and than other requests may carry.
 const FILE_BYTES: usize = 3 * 1024 * 1024;
@@ -130,6 +130,33 @@ fn files_go_by_requests_beside_the_tunnel_to_and_from_a_real_sftp_server() {
     });
     assert!(browser.data_bytes - carried < FILE_BYTES / 10, "the data does not go through the tunnel");
     drop(browser);
+    daemon.settles(&before);
+    daemon.stops_clean();
+}
+
+#[test]
+fn a_machine_with_files_is_known_by_one_host_key_to_shells_and_desktops() {
+    let (Some(mut sshd), Some(xvnc)) = (Sshd::start(), Xvnc::start()) else { return };
+    let home = Home::new();
+    let daemon = home.start();
+    let before = daemon.idle_usage();
+    let root = sshd.home().display().to_string();
+    let beside = sshd.beside(sshd.home(), &[]);
+    let desktop = [xvnc.params(&[]), beside].concat();
+    let mut owner = daemon.open("vnc", &desktop);
+    owner.sees_a_picture();
+    owner.until("the files", |client| client.text.contains(&format!("{}.{root};", root.len())));
+    drop(owner);
+    daemon.open("ssh", &sshd.command("echo ready; cat")).reads("ready");
+    daemon.settles(&before);
+
+    sshd.change_host_key();
+    // Nothing listens for RDP there: files come before the desktop.
+    for (protocol, params) in [("ssh", sshd.command("cat")), ("vnc", desktop.clone()), ("rdp", desktop)] {
+        let (said, status) = daemon.open(protocol, &params).end();
+        assert_eq!(status, u32::from(Status::ClientUnauthorized.code()), "{protocol}: {said:?}");
+        assert!(said.contains("host key") && said.contains("SHA256:"), "{protocol}: {said:?}");
+    }
     daemon.settles(&before);
     daemon.stops_clean();
 }
