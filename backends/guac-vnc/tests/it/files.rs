@@ -10,8 +10,8 @@ use guac_session::{Hub, Params};
 use guac_sftp::MemoryHostKeys;
 use guac_vnc::VncBackend;
 use testsuite::{Sshd, wait_until};
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::support::opening;
@@ -280,4 +280,42 @@ async fn without_the_parameter_there_are_no_files() {
     assert_eq!(viewer.send(&["file", "8", OCTETS, "a"], "8", b"x").await, Status::Unsupported as u16);
     assert!(!viewer.text.contains("filesystem"));
     assert_eq!(sshd.connections(), 0);
+}
+
+/// A session whose files are on a machine that a test plays.
+async fn reach(machine: &TcpListener) -> (Viewer, TcpStream) {
+    let port = machine.local_addr().unwrap().port().to_string();
+    let params = [("hostname", "127.0.0.1"), ("port", "1"), ("enable-sftp", "true"), ("sftp-port", port.as_str())];
+    let viewer = Viewer::open_with(params.into_iter().collect());
+    let (socket, _) = machine.accept().await.unwrap();
+    (viewer, socket)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_says_nothing_is_not_waited_for_for_ever() {
+    let machine = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (mut viewer, _socket) = reach(&machine).await;
+    let text = viewer.until_error(Status::ServerError).await;
+    assert!(text.contains("no file transfer (SFTP): the machine did not answer"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_says_too_much_ends_the_session() {
+    let machine = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (mut viewer, mut socket) = reach(&machine).await;
+    let flood = vec![b'x'; 4 << 20];
+    let (text, _) = tokio::join!(viewer.until_error(Status::UpstreamError), socket.write_all(&flood));
+    assert!(text.contains("no file transfer (SFTP)"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_while_the_machine_with_the_files_is_reached_leaves_nothing_behind() {
+    let machine = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (viewer, mut socket) = reach(&machine).await;
+    let hub = viewer.hub.clone();
+    drop(viewer);
+    let mut greeting = Vec::new();
+    socket.read_to_end(&mut greeting).await.unwrap();
+    assert!(greeting.starts_with(b"SSH-2.0-") || greeting.is_empty(), "{greeting:?}, and then the end");
+    wait_until("no session", || hub.task_count() == 0);
 }
