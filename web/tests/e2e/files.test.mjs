@@ -1,13 +1,13 @@
 // Files of a real OpenSSH: walked through, sent by drop, dialog and paste, and saved by the browser.
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { createReadStream, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { createReadStream, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before } from "node:test";
 
 import { clientUrl, connected, look, signIn, typeLine } from "./support/browser.mjs";
 import { dropFiles, openFiles, savedFile } from "./support/files.mjs";
-import { SFTP } from "./support/needs.mjs";
+import { DESKTOP, SFTP } from "./support/needs.mjs";
 import { suite, USER } from "./support/suite.mjs";
 import { until } from "./support/until.mjs";
 
@@ -121,5 +121,45 @@ suite("files", "files", SFTP, (world) => {
     await look(other, "files-refused");
     await other.getByRole("button", { name: "Dismiss no.txt" }).click();
     await other.context().close();
+  });
+});
+
+suite("desktop-files", "files beside a desktop", [...DESKTOP, ...SFTP], (world) => {
+  const { browser, daemon, desktop, sshd } = world;
+
+  before(async () => {
+    await Promise.all([sshd.start(), desktop.start()]);
+    mkdirSync(sshd.path("shown"));
+    mkdirSync(sshd.path("incoming"));
+    writeFileSync(sshd.path("shown/report.txt"), "Grüße\n");
+    await daemon.addUser(USER.name, USER.password, "--admin");
+    const own = Object.entries(sshd.parameters).map(([name, value]) => [`sftp-${name}`, value]);
+    const parameters = {
+      ...desktop.parameters,
+      ...Object.fromEntries(own),
+      "enable-sftp": "true",
+      "sftp-root-directory": sshd.path("shown"),
+      "sftp-directory": sshd.path("incoming"),
+    };
+    world.id = await daemon.addConnection("desk", "vnc", parameters, { grant: USER.name });
+    await daemon.serve();
+  });
+
+  world.test("are in the panel, and dropped ones go where they should", async () => {
+    const page = await browser.page();
+    await page.goto(clientUrl(daemon.url, world.id));
+    await signIn(page, USER);
+    await connected(page);
+    const panel = await openFiles(page);
+    const saved = await savedFile(page, () => panel.getByRole("button", { name: "Download report.txt" }).click());
+    assert.equal(readFileSync(saved.path, "utf8"), "Grüße\n");
+    await dropFiles(page, panel.getByRole("group"), [{ name: "from the page.txt", text: "hello\n" }]);
+    await panel.getByRole("button", { name: "Download from the page.txt" }).waitFor();
+    assert.equal(readFileSync(sshd.path("shown/from the page.txt"), "utf8"), "hello\n");
+    await look(page, "desktop-files");
+    await page.keyboard.press("Escape");
+    await dropFiles(page, page.getByRole("application"), [{ name: "dropped.txt", text: "dropped\n" }]);
+    const dropped = sshd.path("incoming/dropped.txt");
+    await until("what was dropped is there", () => existsSync(dropped) && readFileSync(dropped, "utf8") === "dropped\n");
   });
 });
