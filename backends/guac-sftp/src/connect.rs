@@ -202,7 +202,8 @@ impl Connection {
     }
 }
 
-/// Finds the machine and opens a socket to the first of its addresses that is permitted and answers. All SSH connections begin here.
+/// Finds the machine and opens a socket to the first of its addresses that is permitted and answers. All SSH
+/// connections begin here.
 async fn reach(target: &Target) -> Result<TcpStream, SshError> {
     let host = target.host.trim();
     if host.is_empty() {

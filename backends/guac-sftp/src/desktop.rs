@@ -27,8 +27,8 @@ enum Offer {
     Nothing,
 }
 
-/// Files of a machine beside a desktop (CM-001), or none: that is the default. The desktop goes on when the machine ends
-/// file transfer.
+/// Files of a machine beside a desktop (CM-001), or none: that is the default. The desktop goes on when the machine
+/// ends file transfer.
 #[derive(Debug, Default)]
 pub struct DesktopFiles {
     connection: Option<Connection>,

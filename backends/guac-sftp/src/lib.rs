@@ -4,8 +4,8 @@
 //! [`Files`] shows the machine's files to a session's owner: what SSH sessions do on the connection of their shell, and
 //! desktops, by [`DesktopFiles`], on one of its own.
 //!
-//! Host keys come from the connection's parameters or else from a [`HostKeyStore`], which remembers a machine's key when
-//! it is first seen and refuses any other from then on.
+//! Host keys come from the connection's parameters or else from a [`HostKeyStore`], which remembers a machine's key
+//! when it is first seen and refuses any other from then on.
 //!
 //! ```
 //! use guac_session::Params;

@@ -13,8 +13,8 @@
 //! ```
 //!
 //! # Files
-//! With `enable-sftp` the owner sees files of the machine by SFTP, on an SSH connection that is made before the desktop's.
-//! [`VncBackend::with_host_keys`] says by which host keys machines are known.
+//! With `enable-sftp` the owner sees files of the machine by SFTP, on an SSH connection that is made before the
+//! desktop's. [`VncBackend::with_host_keys`] says by which host keys machines are known.
 //!
 //! # TLS
 //! Servers that offer VeNCrypt with an X.509 certificate are used that way, and the certificate is verified against the
