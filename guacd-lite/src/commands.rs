@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::cli::{Cli, Command, ConnectionCommand, DbCommand, PasswordSource, Serve, Settings, UserCommand};
 use crate::config::{Config, Log};
+use crate::maintenance::ScheduledEvents;
 use crate::notify::{self, Notify};
 use crate::probe::Probe;
 use crate::signals::{Stop, Stopping};
@@ -94,6 +95,9 @@ async fn serve(arguments: &Serve) -> Result<()> {
     println!("guacd-lite is ready: {}", server.web_url());
     if let Some(address) = server.guacd_address() {
         println!("guacd protocol on {address}");
+    }
+    if let Some(events) = ScheduledEvents::new(&config.maintenance)? {
+        server.beside(events.run(server.work()));
     }
     if let Some(notify) = Notify::from_environment() {
         notify.ready();

@@ -12,6 +12,7 @@ mod drain;
 mod host;
 mod listener;
 mod logging;
+mod maintenance;
 mod manual;
 mod notify;
 mod outside;

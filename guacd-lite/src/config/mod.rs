@@ -1,6 +1,7 @@
 //! Configuration: file, then environment, then flags. Unknown keys are refused, wherever they come from.
 
 mod acme;
+pub(crate) mod maintenance;
 mod targets;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ pub(crate) struct Config {
     pub(crate) guacd: Guacd,
     pub(crate) outside_guacd: OutsideGuacd,
     pub(crate) database: Database,
+    pub(crate) maintenance: maintenance::Maintenance,
     pub(crate) targets: targets::TargetRules,
     pub(crate) log: Log,
 }
@@ -198,6 +200,7 @@ impl Default for Config {
             guacd: Guacd::default(),
             outside_guacd: OutsideGuacd::default(),
             database: Database::default(),
+            maintenance: maintenance::Maintenance::default(),
             targets: targets::TargetRules::default(),
             log: Log::default(),
         }
@@ -299,6 +302,7 @@ impl Config {
                 "[acme]: domains and [web] tls_certificate_file both say where the certificate comes from; remove one"
             );
         }
+        self.maintenance.validate()?;
         if self.web.session_timeout_min == 0 {
             bail!("[web]: session_timeout_min is 0, so every login would end at once; set at least 1");
         }
@@ -401,6 +405,7 @@ fn known_keys() -> Result<BTreeMap<String, (Option<String>, String)>> {
     (config.web.tls_certificate_file, config.web.tls_key_file) = (blank(), blank());
     (config.guacd.tls_certificate_file, config.guacd.tls_key_file) = (blank(), blank());
     config.outside_guacd.ca_file = blank();
+    config.maintenance.azure_machine_name = Some(String::new());
     config.web.http_listen = Some(config.web.listen);
     (config.acme.email, config.acme.ca_file) = (Some(String::new()), blank());
     config.database = Database {

@@ -11,6 +11,7 @@ mod drain;
 mod failures;
 mod files;
 mod hostile;
+mod maintenance;
 mod operation;
 mod rdp_peers;
 mod secrets;
