@@ -5,21 +5,21 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
 
+use guac_auth_mysql::cluster::NewClusterTunnel;
 use guac_auth_mysql::tokens::{LoginTokens, Tokens};
-use guac_auth_mysql::{
-    Connection, ConnectionGroupKey, ConnectionHistoryKey, NewConnectionRecord, Parameters, ProxyEncryption, UserKey,
-};
-use guac_protocol::{ClientInfo, MAX_LAYER_SIDE_PX, ProtocolVersion, Selection, Status, TunnelUuid};
+use guac_auth_mysql::{Connection, ConnectionGroupKey, NewConnectionRecord, Parameters, ProxyEncryption, UserKey};
+use guac_protocol::{ClientInfo, ConnectionId, MAX_LAYER_SIDE_PX, ProtocolVersion, Selection, Status, TunnelUuid};
 use guac_tunnel::{GuacdHost, Link, OpenRequest, OwnerKey, Registration, SessionHost, TunnelInfo, intercept};
 use url::form_urlencoded;
 
 use crate::auth::Caller;
+use crate::cluster::share_hash;
 use crate::config::GuacdResolver;
 use crate::error::ConnectError;
 use crate::events::Veto;
-use crate::seats::{Capacity, Place, Seat};
+use crate::row::OpenRow;
+use crate::seats::{AnySeat, Capacity, Place};
 use crate::shares::{Share, ShareKey};
 use crate::state::App;
 
@@ -114,7 +114,7 @@ pub(crate) struct TunnelGuard {
     share: Option<Arc<Share>>,
     /// For the listener, where there is one.
     heard: Option<Box<TunnelInfo>>,
-    _seats: Vec<Seat>,
+    _seats: Vec<AnySeat>,
 }
 
 impl Drop for TunnelGuard {
@@ -134,32 +134,14 @@ impl Drop for TunnelGuard {
     }
 }
 
-/// An open row of history.
-struct OpenRow {
-    app: App,
-    key: ConnectionHistoryKey,
-    uuid: TunnelUuid,
-    begin: Instant,
-}
-
-impl Drop for OpenRow {
-    fn drop(&mut self) {
-        let (store, key, ended) = (self.app.store.clone(), self.key, SystemTime::now());
-        let duration_ms = self.begin.elapsed().as_millis();
-        tracing::info!(tunnel = %self.uuid, duration_ms, "Tunnel closed");
-        self.app.persist("connection", move || {
-            let store = store.clone();
-            async move { store.close_connection_record(key, ended).await }
-        });
-    }
-}
-
 /// A stored connection about to be opened, and how.
 struct Target {
     connection: Connection,
     parameters: Parameters,
     selection: Selection,
-    seats: Vec<Seat>,
+    seats: Vec<AnySeat>,
+    /// Where the session is, unless where its connection says.
+    host: Option<Arc<dyn SessionHost>>,
     /// The link by which somebody else's session is joined.
     share: Option<Arc<Share>>,
 }
@@ -195,9 +177,9 @@ pub(crate) async fn open(
         Kind::Connection => {
             let key = request.identifier.parse().map_err(|_| not_found())?;
             let (connection, parameters) = app.store.connection_to_open(&caller.access, key).await?;
-            let seat = take_seat(app, user, &connection)?;
+            let seat = take_seat(app, user, &connection).await?;
             let selection = Selection::Protocol(connection.protocol.clone());
-            let target = Target { connection, parameters, selection, seats: vec![seat], share: None };
+            let target = Target { connection, parameters, selection, seats: vec![seat], host: None, share: None };
             open_target(app, caller, address, &request.info, target).await
         }
         Kind::Group => {
@@ -224,9 +206,11 @@ async fn open_member(
         per_user: attributes.max_connections_per_user.unwrap_or(app.config.concurrency.group_per_user),
     };
     let mut members = app.store.members_to_open(&caller.access, group).await?;
+    let keys: Vec<_> = members.iter().map(|(connection, _)| connection.key).collect();
+    let used = app.used(&keys).await?;
     members.sort_by_key(|(connection, _)| {
         let weight = u64::try_from(connection.attributes.weight.unwrap_or(1)).unwrap_or(1).max(1);
-        let used = u64::from(app.seats.count(Place::Connection(connection.key)));
+        let used = used.get(&connection.key).copied().map_or(0, u64::from);
         // Ratios compared in millionths; among equals the heavier comes first, as it will be the less used.
         (connection.attributes.failover_only, used * 1_000_000 / weight, Reverse(weight))
     });
@@ -236,14 +220,14 @@ async fn open_member(
             continue;
         }
         let seats = vec![
-            app.seats.take(Place::Group(group), user, capacity)?,
-            match take_seat(app, user, &connection) {
+            app.take_seat(Place::Group(group), user, capacity).await?,
+            match take_seat(app, user, &connection).await {
                 Ok(seat) => seat,
                 Err(_) => continue,
             },
         ];
         let selection = Selection::Protocol(connection.protocol.clone());
-        let target = Target { connection, parameters, selection, seats, share: None };
+        let target = Target { connection, parameters, selection, seats, host: None, share: None };
         match open_target(app, caller, address, info, target).await {
             Err(error) if is_upstream(error.status) => failure = Some(error),
             done => return done,
@@ -268,14 +252,15 @@ async fn join(
     request: &TunnelRequest,
 ) -> Result<OpenTunnel, ConnectError> {
     let uuid: TunnelUuid = request.identifier.parse().map_err(|_| not_found())?;
-    let live = app.registry.info(&uuid).ok_or_else(not_found)?;
+    let live = app.live_tunnel(&uuid).await?.ok_or_else(not_found)?;
     if !caller.access.is_administrator() && live.username != caller.username() {
         return Err(not_found());
     }
     let key = live.connection_identifier.parse().map_err(|_| not_found())?;
     let (connection, parameters) = app.store.connection_to_open(&caller.access, key).await?;
+    let host = host_of_tunnel(app, &connection, &uuid).await?;
     let selection = Selection::Join(live.connection_id);
-    let target = Target { connection, parameters, selection, seats: Vec::new(), share: None };
+    let target = Target { connection, parameters, selection, seats: Vec::new(), host, share: None };
     open_target(app, caller, address, &request.info, target).await
 }
 
@@ -287,28 +272,31 @@ async fn join_shared(
     request: &TunnelRequest,
 ) -> Result<OpenTunnel, ConnectError> {
     let key = ShareKey::given(&request.identifier);
-    if request.kind != Kind::Connection || !caller.session.shares().contains(&key) {
+    if request.kind != Kind::Connection
+        || !(caller.session.shares().contains(&key) || app.links_of(&caller.session).await?.contains(&key))
+    {
         return Err(not_found());
     }
-    let share = app.shares.find(&key).ok_or_else(not_found)?;
-    let live = app.registry.info(&share.tunnel).ok_or_else(not_found)?;
+    let share = app.find_share(&key).await?.ok_or_else(not_found)?;
+    let live = app.live_tunnel(&share.tunnel).await?.ok_or_else(not_found)?;
     let target = Target {
         connection: share.connection.clone(),
         parameters: share.parameters.clone(),
         selection: Selection::Join(live.connection_id),
         seats: Vec::new(),
+        host: host_of_tunnel(app, &share.connection, &share.tunnel).await?,
         share: Some(share),
     };
     open_target(app, caller, address, &request.info, target).await
 }
 
-fn take_seat(app: &App, user: UserKey, connection: &Connection) -> Result<Seat, ConnectError> {
+async fn take_seat(app: &App, user: UserKey, connection: &Connection) -> Result<AnySeat, ConnectError> {
     let defaults = app.config.concurrency;
     let capacity = Capacity {
         total: connection.attributes.max_connections.unwrap_or(defaults.connection),
         per_user: connection.attributes.max_connections_per_user.unwrap_or(defaults.connection_per_user),
     };
-    app.seats.take(Place::Connection(connection.key), user, capacity)
+    app.take_seat(Place::Connection(connection.key), user, capacity).await
 }
 
 async fn open_target(
@@ -318,8 +306,11 @@ async fn open_target(
     info: &ClientInfo,
     target: Target,
 ) -> Result<OpenTunnel, ConnectError> {
-    let Target { connection, parameters, selection, seats, share } = target;
-    let (now, remote_host) = (SystemTime::now(), address.to_string());
+    let Target { connection, parameters, selection, seats, host, share } = target;
+    let remote_host = address.to_string();
+    let own_source = &app.config.data_source;
+    let data_source = if share.is_some() { shared_source(own_source) } else { own_source.clone() };
+    let joined = matches!(selection, Selection::Join(_));
     let record = NewConnectionRecord {
         user: caller.user(),
         username: caller.username(),
@@ -328,9 +319,16 @@ async fn open_target(
         connection_name: &connection.name,
         sharing_profile: share.as_ref().map(|share| (share.profile.key, share.profile.name.as_str())),
     };
-    let record = app.store.open_connection_record(&record, now).await?;
-    let uuid: TunnelUuid = record.uuid.to_string().parse().map_err(|_| internal())?;
-    let row = OpenRow { app: app.clone(), key: record.key, uuid: uuid.clone(), begin: Instant::now() };
+    let new = NewClusterTunnel {
+        login: caller.session.key.0,
+        data_source: &data_source,
+        connection: connection.key,
+        protocol: &connection.protocol,
+        joined,
+        share: share.as_ref().map(|share| share_hash(&share.key)),
+    };
+    let (row, record, now) = OpenRow::open(app, &record, &new).await?;
+    let uuid = row.uuid.clone();
 
     let mut tokens = Tokens::for_login(LoginTokens {
         username: caller.username(),
@@ -341,19 +339,21 @@ async fn open_target(
     tokens.set_connection(&connection, &parameters, record.uuid, info.timezone.as_deref(), now);
     let params: BTreeMap<String, String> =
         tokens.apply(&parameters).iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let joined = matches!(selection, Selection::Join(_));
-    let host = host_of(app, &connection)?;
+    let host = match host {
+        Some(elsewhere) => elsewhere,
+        None => host_of(app, &connection)?,
+    };
     let opening = host.open(OpenRequest { selection, info: info.clone(), params });
     let opened = tokio::time::timeout(app.config.tunnel_limits.open, opening)
         .await
         .map_err(|_| ConnectError::new(Status::UpstreamTimeout, "The session did not start in time."))?
         .map_err(|error| ConnectError::new(error.status, error.message))?;
 
-    let own_source = &app.config.data_source;
+    let session = opened.connection_id.clone();
     let info = TunnelInfo {
         uuid: uuid.clone(),
         owner: caller.session.key,
-        data_source: if share.is_some() { shared_source(own_source) } else { own_source.clone() },
+        data_source,
         connection_identifier: connection.key.to_string(),
         protocol: connection.protocol,
         connection_id: opened.connection_id,
@@ -365,11 +365,7 @@ async fn open_target(
     let heard = ask_listener(app, &info)?;
     let registration = app.registry.insert(info)?;
     let guard = TunnelGuard { row, owner: caller.session.key, share, heard, _seats: seats };
-    if let Some(share) = &guard.share
-        && !app.shares.enter(&share.key, uuid.clone())
-    {
-        return Err(ConnectError::new(Status::SessionClosed, "The session that was shared is over."));
-    }
+    show(app, &uuid, &session, guard.share.as_deref()).await?;
     // The login may have ended meanwhile, and then nobody would have told this tunnel.
     if !app.sessions.contains(caller.session.key) {
         return Err(ConnectError::new(Status::SessionClosed, "The login has ended."));
@@ -379,6 +375,23 @@ async fn open_target(
     let (link, streams) = intercept(opened.link);
     registration.offer_streams(streams);
     Ok(OpenTunnel { uuid, registration, link, guard })
+}
+
+/// Lets others know of a tunnel: the nodes of the cluster, and the end of what it joined.
+async fn show(app: &App, uuid: &TunnelUuid, session: &ConnectionId, share: Option<&Share>) -> Result<(), ConnectError> {
+    let valid = match (&app.config.cluster, share) {
+        (Some(cluster), share) => {
+            cluster.show_tunnel(uuid, session).await?;
+            match share {
+                None => true,
+                // It is written down by what link we came: if that is still valid now, its end will find us.
+                Some(share) => app.find_share(&share.key).await?.is_some(),
+            }
+        }
+        (None, Some(share)) => app.shares.enter(&share.key, uuid.clone()),
+        (None, None) => true,
+    };
+    if valid { Ok(()) } else { Err(ConnectError::new(Status::SessionClosed, "The session that was shared is over.")) }
 }
 
 /// Lets the listener forbid a tunnel. A veto for want of authority ends the login (T-050); a machine behind that
@@ -396,6 +409,19 @@ fn ask_listener(app: &App, info: &TunnelInfo) -> Result<Option<Box<TunnelInfo>>,
             Err(ConnectError::new(status, message))
         }
     }
+}
+
+/// Where the session of a live tunnel is, if that is another node. Sessions of outside guacds are joined there.
+async fn host_of_tunnel(
+    app: &App,
+    connection: &Connection,
+    uuid: &TunnelUuid,
+) -> Result<Option<Arc<dyn SessionHost>>, ConnectError> {
+    let outside = connection.attributes.guacd_hostname.as_deref().is_some_and(|name| !name.is_empty());
+    if outside || app.registry.info(uuid).is_some() {
+        return Ok(None);
+    }
+    app.host_elsewhere(uuid).await?.map(Some).ok_or_else(not_found)
 }
 
 /// The sessions of this process, or an outside guacd where the connection names one.
@@ -420,10 +446,6 @@ fn host_of(app: &App, connection: &Connection) -> Result<Arc<dyn SessionHost>, C
 
 fn not_found() -> ConnectError {
     ConnectError::new(Status::ResourceNotFound, "No such connection.")
-}
-
-fn internal() -> ConnectError {
-    ConnectError::new(Status::ServerError, "Internal server error.")
 }
 
 #[cfg(test)]

@@ -121,6 +121,16 @@ impl ApiError {
         }
     }
 
+    /// The same to a client that asks for a tunnel.
+    pub(crate) fn of_tunnel(&self) -> ConnectError {
+        if self.kind == ErrorType::PermissionDenied {
+            ConnectError::new(Status::ClientUnauthorized, "Permission Denied.")
+        } else {
+            // Such as the database being away: clients come again.
+            ConnectError::new(Status::ServerError, "Internal server error.")
+        }
+    }
+
     fn with_message(self, message: &'static str) -> Self {
         Self { message: message.into(), ..self }
     }
@@ -214,6 +224,10 @@ pub(crate) struct ConnectError {
 impl ConnectError {
     pub(crate) fn new(status: Status, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status, message: message.into() }
+    }
+
+    pub(crate) fn internal() -> Self {
+        Self::new(Status::ServerError, "Internal server error.")
     }
 }
 

@@ -95,8 +95,7 @@ async fn connect(app: App, client: Client, headers: &HeaderMap, body: Body) -> R
 }
 
 async fn open(app: &App, client: &Client, token: Option<&Token>, form: &[u8]) -> Result<OpenTunnel, ConnectError> {
-    let denied = |_| ConnectError::new(Status::ClientUnauthorized, "Permission Denied.");
-    let caller = Caller::identify(app, token).await.map_err(denied)?;
+    let caller = Caller::identify(app, token).await.map_err(|error| error.of_tunnel())?;
     let request = TunnelRequest::parse(form)?;
     connect::open(app, &caller, client.address, request).await
 }

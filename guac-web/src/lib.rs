@@ -46,6 +46,7 @@ mod http_tunnel;
 mod peers;
 mod readiness;
 mod rest;
+mod row;
 mod seats;
 mod serve;
 mod shares;
@@ -64,7 +65,7 @@ use axum::routing::{any, get};
 use guac_auth_mysql::Store;
 use guac_tunnel::{Registry, SessionHost};
 
-pub use cluster::{Cluster, ClusterConfig};
+pub use cluster::{Cluster, ClusterConfig, ClusterError};
 pub use config::{Concurrency, GuacdResolver, Network, NotANetwork, WebConfig};
 pub use events::{TunnelListener, Veto};
 pub use peers::{CertificateSum, IdentityError, Peer, PeerDirectory, PeerIdentity, PeerPort};

@@ -1,20 +1,18 @@
-//! How many use a connection or a balancing group at once (D-098, D-099). In memory, of this process.
+//! How many use a connection or a balancing group at once (D-098, D-099). In memory, of this process; a cluster has
+//! them in its database.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use guac_auth_mysql::{ConnectionGroupKey, ConnectionKey, UserKey};
+pub(crate) use guac_auth_mysql::cluster::Place;
+use guac_auth_mysql::cluster::SeatError;
+use guac_auth_mysql::{ConnectionKey, UserKey};
 use guac_protocol::Status;
 
+use crate::cluster::Taken;
 use crate::error::ConnectError;
-
-/// What is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Place {
-    Connection(ConnectionKey),
-    Group(ConnectionGroupKey),
-}
+use crate::state::App;
 
 /// How many may; 0 is unlimited.
 #[derive(Debug, Clone, Copy)]
@@ -39,14 +37,11 @@ impl Seats {
     ) -> Result<Seat, ConnectError> {
         let keys = [(place, Some(user)), (place, None)];
         let limits = [capacity.per_user, capacity.total];
-        let errors = [
-            (Status::ClientTooMany, "You already use this connection as often as you may."),
-            (Status::ResourceConflict, "The connection is in use."),
-        ];
+        let errors = [user_full(), full()];
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        for ((key, limit), (status, message)) in keys.iter().zip(limits).zip(errors) {
+        for ((key, limit), error) in keys.iter().zip(limits).zip(errors) {
             if limit > 0 && taken.get(key).is_some_and(|&count| count >= limit) {
-                return Err(ConnectError::new(status, message));
+                return Err(error);
             }
         }
         for key in keys {
@@ -59,6 +54,53 @@ impl Seats {
     /// How many use a place.
     pub(crate) fn count(&self, place: Place) -> u32 {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).get(&(place, None)).copied().unwrap_or_default()
+    }
+}
+
+fn user_full() -> ConnectError {
+    ConnectError::new(Status::ClientTooMany, "You already use this connection as often as you may.")
+}
+
+fn full() -> ConnectError {
+    ConnectError::new(Status::ResourceConflict, "The connection is in use.")
+}
+
+/// A seat here or in the cluster; dropping it gives it back.
+#[derive(Debug)]
+pub(crate) enum AnySeat {
+    Here(#[expect(dead_code, reason = "held to be dropped")] Seat),
+    Cluster(#[expect(dead_code, reason = "held to be dropped")] Taken),
+}
+
+impl App {
+    /// Takes a seat, if one is free for this user, on whichever nodes the others are taken.
+    pub(crate) async fn take_seat(
+        &self,
+        place: Place,
+        user: UserKey,
+        capacity: Capacity,
+    ) -> Result<AnySeat, ConnectError> {
+        let Some(cluster) = &self.config.cluster else {
+            return self.seats.take(place, user, capacity).map(AnySeat::Here);
+        };
+        match cluster.take_seat(place, user, capacity.per_user, capacity.total).await {
+            Ok(taken) => Ok(AnySeat::Cluster(taken)),
+            Err(SeatError::UserFull) => Err(user_full()),
+            Err(SeatError::Full) => Err(full()),
+            Err(SeatError::Store(error)) => Err(error.into()),
+            Err(_) => Err(ConnectError::new(Status::ServerError, "Internal server error.")),
+        }
+    }
+
+    /// How many use each of these connections.
+    pub(crate) async fn used(
+        &self,
+        connections: &[ConnectionKey],
+    ) -> Result<HashMap<ConnectionKey, u32>, ConnectError> {
+        match &self.config.cluster {
+            Some(cluster) => Ok(cluster.store().connections_used().await?),
+            None => Ok(connections.iter().map(|&key| (key, self.seats.count(Place::Connection(key)))).collect()),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Live sessions handed to others by a link (T-067 to T-074). In memory, of this process.
+//! Live sessions handed to others by a link (T-067 to T-074). In memory, of this process; a cluster has them in its
+//! database.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,6 +16,16 @@ pub(crate) const MAX_LINKS: usize = 100;
 pub(crate) struct ShareKey(Arc<str>);
 
 impl ShareKey {
+    /// A new one.
+    pub(crate) fn random() -> Self {
+        Self::from_random(rand::random())
+    }
+
+    /// Whether it could be one of ours.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.0.len() == 44 && self.0.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    }
+
     fn from_random(random: [u8; 33]) -> Self {
         Self(base64_simd::URL_SAFE_NO_PAD.encode_to_string(random).into())
     }
@@ -78,7 +89,7 @@ impl Shares {
         profile: SharingProfile,
         parameters: Parameters,
     ) -> Result<ShareKey, TooManyLinks> {
-        let key = ShareKey::from_random(rand::random());
+        let key = ShareKey::random();
         let mut links = self.links();
         let of_tunnel = links.by_tunnel.entry(tunnel.clone()).or_default();
         if of_tunnel.len() >= MAX_LINKS {

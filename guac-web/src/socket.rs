@@ -5,7 +5,6 @@ use axum::extract::{RawQuery, Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::SEC_WEBSOCKET_VERSION;
 use axum::response::{IntoResponse as _, Response};
-use guac_protocol::Status;
 use guac_tunnel::{UpgradeError, accept_websocket, close_websocket, serve_websocket};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -71,8 +70,7 @@ where
 }
 
 async fn open(app: &App, client: &Client, token: Option<&Token>, query: &str) -> Result<OpenTunnel, ConnectError> {
-    let denied = |_| ConnectError::new(Status::ClientUnauthorized, "Permission Denied.");
-    let caller = Caller::identify(app, token).await.map_err(denied)?;
+    let caller = Caller::identify(app, token).await.map_err(|error| error.of_tunnel())?;
     let request = TunnelRequest::parse(query.as_bytes())?;
     connect::open(app, &caller, client.address, request).await
 }

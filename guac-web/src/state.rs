@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::{Session, Sessions, Throttle};
+use crate::auth::{Sessions, Throttle};
 use crate::config::WebConfig;
 use crate::events::TunnelListener;
 use crate::peers::Peers;
@@ -86,6 +86,10 @@ impl App {
         }));
         let sweeper = app.clone();
         app.tracker.spawn(async move { sweeper.sweep().await });
+        if let Some(cluster) = app.config.cluster.clone() {
+            let app = app.clone();
+            app.tracker.clone().spawn(async move { cluster.run(&app).await });
+        }
         app
     }
 
@@ -98,10 +102,8 @@ impl App {
                 () = self.draining.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            let idle = self.config.session_idle;
-            for session in self.sessions.remove_idle(idle, |key| self.registry.has_any_of(key)) {
-                tracing::info!(username = session.username(), "Idle login ended");
-                self.close_login(&session);
+            if self.config.cluster.is_none() {
+                self.end_idle();
             }
             for session in self.sessions.all() {
                 let Some(user) = &session.user else { continue };
@@ -113,6 +115,13 @@ impl App {
         }
     }
 
+    fn end_idle(&self) {
+        for session in self.sessions.remove_idle(self.config.session_idle, |key| self.registry.has_any_of(key)) {
+            tracing::info!(username = session.username(), "Idle login ended");
+            self.close_login(session.key, session.record);
+        }
+    }
+
     /// Ends a login with everything it has open. `false`: there was none.
     pub(crate) fn end_session(&self, key: OwnerKey) -> bool {
         let Some(session) = self.sessions.remove(key) else {
@@ -120,17 +129,28 @@ impl App {
         };
         let tunnels = self.registry.stop_owned_by(key, Status::SessionClosed);
         tracing::info!(username = session.username(), tunnels, "Login ended");
-        self.close_login(&session);
+        self.close_login(key, session.record);
         true
     }
 
-    pub(crate) fn close_login(&self, session: &Session) {
-        if let Some(key) = session.record {
-            self.close_login_record(key);
+    /// Ends here what was ended on another node.
+    pub(crate) fn forget_login(&self, key: OwnerKey) {
+        if let Some(session) = self.sessions.remove(key) {
+            let tunnels = self.registry.stop_owned_by(key, Status::SessionClosed);
+            tracing::info!(username = session.username(), tunnels, "Login ended elsewhere");
         }
     }
 
-    pub(crate) fn close_login_record(&self, key: LoginHistoryKey) {
+    /// Writes down that a login is over.
+    pub(crate) fn close_login(&self, key: OwnerKey, record: Option<LoginHistoryKey>) {
+        match (&self.config.cluster, record) {
+            (Some(cluster), _) => cluster.end_login(key),
+            (None, Some(record)) => self.close_login_record(record),
+            (None, None) => {}
+        }
+    }
+
+    fn close_login_record(&self, key: LoginHistoryKey) {
         let (store, ended) = (self.store.clone(), SystemTime::now());
         self.persist("login", move || {
             let store = store.clone();
@@ -171,9 +191,11 @@ impl App {
         // A status that makes clients try again after a while: another node, or the next start, takes them.
         let tunnels = self.registry.stop_all(Status::UpstreamUnavailable);
         tracing::info!(tunnels, "Web application drains");
-        for session in self.sessions.all() {
+        // In a cluster the others go on with them.
+        let ended = if self.config.cluster.is_none() { self.sessions.all() } else { Vec::new() };
+        for session in ended {
             if self.sessions.remove(session.key).is_some() {
-                self.close_login(&session);
+                self.close_login(session.key, session.record);
             }
         }
         self.tracker.close();

@@ -61,8 +61,8 @@ impl ClusterStore {
             let reopen = "UPDATE guacamole_connection_history SET end_date = NULL WHERE history_id = ?";
             session.execute(reopen, args![tunnel.record.0]).await?;
         }
-        session.execute("DELETE FROM guacd_lite_seat WHERE node = ?", args![&self.node]).await?;
         for seat in seats {
+            session.execute("DELETE FROM guacd_lite_seat WHERE seat = ?", args![&seat.id]).await?;
             let sql = "INSERT INTO guacd_lite_seat (seat, node, place, user_id) VALUES (?, ?, ?, ?)";
             session.execute(sql, args![&seat.id, &self.node, &seat.place.column(), seat.user.0]).await?;
         }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     NewConnectionRecord,
     db::{Arg, Row, Session, args},
-    model::{ConnectionHistoryKey, ConnectionKey},
+    model::{ConnectionHistoryKey, ConnectionKey, HistoryRecord},
 };
 
 /// Tunnels in one list: twice what one node takes.
@@ -47,7 +47,7 @@ impl ClusterStore {
         &self,
         record: &NewConnectionRecord<'_>,
         new: &NewClusterTunnel<'_>,
-    ) -> Result<ClusterTunnel, StoreError> {
+    ) -> Result<(HistoryRecord<ConnectionHistoryKey>, ClusterTunnel), StoreError> {
         patiently!(self.try_open_tunnel(record, new))
     }
 
@@ -55,7 +55,7 @@ impl ClusterStore {
         &self,
         record: &NewConnectionRecord<'_>,
         new: &NewClusterTunnel<'_>,
-    ) -> Result<ClusterTunnel, StoreError> {
+    ) -> Result<(HistoryRecord<ConnectionHistoryKey>, ClusterTunnel), StoreError> {
         let mut session = self.database().write().await?;
         let started = from_ms(now(&mut session).await?);
         let opened = self.store.insert_connection_record(&mut session, record, started).await?;
@@ -76,7 +76,7 @@ impl ClusterStore {
         };
         insert(&mut session, &tunnel).await?;
         session.commit().await?;
-        Ok(tunnel)
+        Ok((opened, tunnel))
     }
 
     /// Notes that a tunnel's session is there: from now on others see it.

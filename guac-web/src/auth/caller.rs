@@ -57,7 +57,7 @@ pub(crate) struct Caller {
 impl Caller {
     /// Who the token belongs to. A login whose account is gone, disabled or outside its hours ends here.
     pub(crate) async fn identify(app: &App, token: Option<&Token>) -> Result<Self, ApiError> {
-        let session = token.and_then(|token| app.sessions.find(token)).ok_or_else(ApiError::denied)?;
+        let session = Self::login(app, token).await?;
         let Some(user) = &session.user else {
             return Ok(Self { session, access: Access::nobody() });
         };
@@ -69,6 +69,16 @@ impl Caller {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The login alone, of one who asks for what is open already and ends with it. Needs no database where the login
+    /// is known here: the account is looked at now and then, as for the tunnel itself.
+    pub(crate) async fn login(app: &App, token: Option<&Token>) -> Result<Arc<Session>, ApiError> {
+        let found = match token {
+            Some(token) => app.find_login(token).await?,
+            None => None,
+        };
+        found.ok_or_else(ApiError::denied)
     }
 
     /// The name as stored, empty for those without an account.

@@ -7,5 +7,5 @@ mod throttle;
 
 pub(crate) use caller::{COOKIE_HEADER, Caller, Proof};
 pub(crate) use cookie::{clear_cookie, session_cookie};
-pub(crate) use session::{Session, Sessions, Token};
+pub(crate) use session::{Seal, Session, Sessions, Token};
 pub(crate) use throttle::Throttle;

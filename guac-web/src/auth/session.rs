@@ -1,4 +1,5 @@
-//! Live logins, in memory: a restart logs everybody out, and nothing of them is ever on disk.
+//! Live logins, in memory. Without a cluster a restart logs everybody out, and nothing of them is ever on disk; in a
+//! cluster these are the ones that this node has seen.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,6 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
+use crate::cluster::SealKey;
 use crate::shares::ShareKey;
 
 /// Links that one login may have followed; past it the oldest is forgotten.
@@ -20,6 +22,11 @@ const MAX_SHARES: usize = 32;
 pub(crate) struct Token(SecretString);
 
 impl Token {
+    /// A new one.
+    pub(crate) fn random() -> Self {
+        Self::from_random(rand::random())
+    }
+
     fn from_random(random: [u8; 32]) -> Self {
         let mut text = String::with_capacity(64);
         for byte in random {
@@ -39,7 +46,13 @@ impl Token {
         self.0.expose_secret()
     }
 
-    fn key(&self) -> OwnerKey {
+    /// Whether it could be one of ours.
+    pub(crate) fn is_sound(&self) -> bool {
+        let text = self.expose();
+        text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F'))
+    }
+
+    pub(crate) fn key(&self) -> OwnerKey {
         OwnerKey(Sha256::digest(self.expose()).into())
     }
 }
@@ -48,6 +61,13 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token")
     }
+}
+
+/// How a login is sealed for other nodes, and which state of it this is.
+#[derive(Debug, Clone)]
+pub(crate) struct Seal {
+    pub(crate) key: SealKey,
+    pub(crate) version: i64,
 }
 
 /// One login.
@@ -59,12 +79,32 @@ pub(crate) struct Session {
     /// As typed at login, for `${GUAC_PASSWORD}` in parameters.
     pub(crate) password: SecretString,
     pub(crate) record: Option<LoginHistoryKey>,
+    /// In a cluster.
+    pub(crate) seal: Option<Seal>,
     last_seen: Mutex<Instant>,
     /// Links that this login has followed, the oldest first.
     shares: Mutex<Vec<ShareKey>>,
 }
 
 impl Session {
+    pub(crate) fn new(
+        key: OwnerKey,
+        user: Option<AuthenticatedUser>,
+        password: SecretString,
+        record: Option<LoginHistoryKey>,
+        seal: Option<Seal>,
+        shares: Vec<ShareKey>,
+    ) -> Self {
+        let last_seen = Mutex::new(Instant::now());
+        Self { key, user, password, record, seal, last_seen, shares: Mutex::new(shares) }
+    }
+
+    /// The same in another version.
+    pub(crate) fn at_version(&self, version: i64) -> Self {
+        let seal = self.seal.clone().map(|seal| Seal { version, ..seal });
+        Self::new(self.key, self.user.clone(), self.password.clone(), self.record, seal, self.shares())
+    }
+
     /// The name as stored, empty for those without an account.
     pub(crate) fn username(&self) -> &str {
         self.user.as_ref().map_or("", |user| &user.name)
@@ -109,23 +149,38 @@ impl Sessions {
         Self { by_key: Mutex::default(), limit }
     }
 
-    /// Enters a login and gives the token for it, the only time it is seen.
-    pub(crate) fn insert(
-        &self,
-        user: Option<AuthenticatedUser>,
-        password: SecretString,
-        record: Option<LoginHistoryKey>,
-    ) -> Result<(Token, Arc<Session>), TooManySessions> {
-        let token = Token::from_random(rand::random());
-        let key = token.key();
-        let last_seen = Mutex::new(Instant::now());
-        let session = Arc::new(Session { key, user, password, record, last_seen, shares: Mutex::default() });
+    /// Enters a login that begins.
+    pub(crate) fn insert(&self, session: Session) -> Result<Arc<Session>, TooManySessions> {
         let mut by_key = lock(&self.by_key);
         if by_key.len() >= self.limit {
             return Err(TooManySessions);
         }
-        by_key.insert(key, Arc::clone(&session));
-        Ok((token, session))
+        let session = Arc::new(session);
+        by_key.insert(session.key, Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// Enters a login that began elsewhere, unless it is here already.
+    pub(crate) fn adopt(&self, session: Session) -> Arc<Session> {
+        Arc::clone(lock(&self.by_key).entry(session.key).or_insert_with(|| Arc::new(session)))
+    }
+
+    /// Puts what is known now in the place of what was, if it is still there.
+    pub(crate) fn replace(&self, session: Session) -> Arc<Session> {
+        let session = Arc::new(session);
+        if let Some(place) = lock(&self.by_key).get_mut(&session.key) {
+            // Being told is no use.
+            *lock(&session.last_seen) = *lock(&place.last_seen);
+            *place = Arc::clone(&session);
+        }
+        session
+    }
+
+    /// Those used since then, or at all.
+    pub(crate) fn used_since(&self, since: Option<Instant>) -> Vec<OwnerKey> {
+        let by_key = lock(&self.by_key);
+        let used = by_key.values().filter(|session| since.is_none_or(|since| *lock(&session.last_seen) >= since));
+        used.map(|session| session.key).collect()
     }
 
     /// The login of a token, which counts as used by this.
@@ -149,10 +204,9 @@ impl Sessions {
 
     /// Replaces what is known of a login that authenticated anew; its token stays.
     pub(crate) fn renew(&self, old: &Session, user: AuthenticatedUser, password: SecretString) -> Arc<Session> {
-        let (key, record, last_seen) = (old.key, old.record, Mutex::new(Instant::now()));
-        let shares = Mutex::new(old.shares());
-        let session = Arc::new(Session { key, user: Some(user), password, record, last_seen, shares });
-        if let Some(place) = lock(&self.by_key).get_mut(&key) {
+        let session = Session::new(old.key, Some(user), password, old.record, old.seal.clone(), old.shares());
+        let session = Arc::new(session);
+        if let Some(place) = lock(&self.by_key).get_mut(&old.key) {
             *place = Arc::clone(&session);
         }
         session
@@ -200,7 +254,9 @@ mod tests {
         let sessions = Sessions::new(8);
         let enter = |name: &str| {
             let user = AuthenticatedUser { key: user_key(), name: name.into() };
-            sessions.insert(Some(user), "secret".into(), None).unwrap()
+            let token = Token::random();
+            let session = Session::new(token.key(), Some(user), "secret".into(), None, None, Vec::new());
+            (token, sessions.insert(session).unwrap())
         };
         let (_, forgotten) = enter("forgotten");
         let (_, busy) = enter("busy");
@@ -217,9 +273,9 @@ mod tests {
     #[test]
     fn there_are_never_more_than_the_limit() {
         let sessions = Sessions::new(1);
-        let user = || Some(AuthenticatedUser { key: user_key(), name: "ann".into() });
-        assert!(sessions.insert(user(), "secret".into(), None).is_ok());
-        assert!(sessions.insert(user(), "secret".into(), None).is_err());
+        let session = || Session::new(Token::random().key(), None, "secret".into(), None, None, Vec::new());
+        assert!(sessions.insert(session()).is_ok());
+        assert!(sessions.insert(session()).is_err());
     }
 
     fn user_key() -> guac_auth_mysql::UserKey {

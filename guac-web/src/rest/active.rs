@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use guac_protocol::{Status, TunnelUuid};
+use guac_protocol::TunnelUuid;
 use guac_tunnel::TunnelInfo;
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,7 @@ pub(super) fn privileged(caller: &Caller, tunnel: &TunnelInfo) -> bool {
 
 /// The live connections a caller may know of: those of connections he may read.
 pub(super) async fn visible(app: &App, caller: &Caller) -> Result<Vec<TunnelInfo>, ApiError> {
-    let mut live = app.registry.list();
+    let mut live = app.live_tunnels().await?;
     if live.is_empty() || caller.access.is_administrator() {
         return Ok(live);
     }
@@ -92,7 +92,7 @@ async fn endable(app: &App, caller: &Caller, identifier: &str) -> Result<TunnelU
 
 pub(crate) async fn end(State(app): State<App>, asked: Asked) -> Result<StatusCode, ApiError> {
     let uuid = endable(&app, &asked, asked.path("id")).await?;
-    app.registry.stop(&uuid, Status::SessionClosed);
+    app.stop_tunnel(&uuid).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -133,9 +133,12 @@ pub(crate) async fn patch(
         }
         uuids.push(endable(&app, &asked, identifier).await?);
     }
+    for uuid in &uuids {
+        app.stop_tunnel(uuid).await?;
+    }
     let done = uuids.into_iter().map(|uuid| {
-        app.registry.stop(&uuid, Status::SessionClosed);
-        PatchedEntry { op: "remove", identifier: uuid.to_string(), path: format!("/{uuid}") }
+        let (identifier, path) = (uuid.to_string(), format!("/{uuid}"));
+        PatchedEntry { op: "remove", identifier, path }
     });
     Ok(Json(Patched { patches: done.collect() }))
 }

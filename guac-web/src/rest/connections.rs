@@ -19,7 +19,7 @@ pub(crate) async fn list(
     State(app): State<App>,
     asked: Asked,
 ) -> Result<Json<BTreeMap<String, ConnectionShape>>, ApiError> {
-    let usage = Usage::of(&app.registry);
+    let usage = Usage::of(app.live_tunnels().await?);
     let all = app.store.connections(&asked.access, &asked.permissions()?).await?;
     Ok(Json(all.into_iter().map(|found| (found.key.to_string(), ConnectionShape::new(found, &usage))).collect()))
 }
@@ -30,7 +30,7 @@ pub(crate) async fn one(State(app): State<App>, asked: Asked) -> Result<Json<Con
 
 pub(super) async fn load(app: &App, asked: &crate::auth::Caller, id: &str) -> Result<Json<ConnectionShape>, ApiError> {
     let connection = app.store.connection(&asked.access, key(id)?).await?;
-    Ok(Json(ConnectionShape::new(connection, &Usage::of(&app.registry))))
+    Ok(Json(ConnectionShape::new(connection, &Usage::of(app.live_tunnels().await?))))
 }
 
 /// Needs UPDATE: parameters hold passwords.
@@ -48,7 +48,8 @@ pub(crate) async fn history(State(app): State<App>, asked: Asked) -> Result<Json
     app.store.connection(&asked.access, connection).await?;
     let query = HistoryQuery { connection: Some(connection), ..HistoryQuery::default() };
     let entries = app.store.connection_history(&asked.access, &query).await?;
-    Ok(Json(entries.into_iter().map(|entry| HistoryShape::new(entry, &app.registry)).collect()))
+    let live = app.live_uuids().await?;
+    Ok(Json(entries.into_iter().map(|entry| HistoryShape::new(entry, &live)).collect()))
 }
 
 pub(crate) async fn sharing_profiles(

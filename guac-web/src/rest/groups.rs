@@ -38,5 +38,5 @@ pub(crate) async fn one(State(app): State<App>, asked: Asked) -> Result<Json<Gro
 pub(crate) async fn tree(State(app): State<App>, asked: Asked) -> Result<Json<GroupShape>, ApiError> {
     let root = key(asked.path("id"))?;
     let tree = app.store.connection_tree(&asked.access, root, &asked.permissions()?).await?;
-    Ok(Json(GroupShape::tree(tree, &Usage::of(&app.registry))))
+    Ok(Json(GroupShape::tree(tree, &Usage::of(app.live_tunnels().await?))))
 }

@@ -24,14 +24,15 @@ fn query(asked: &Asked) -> Result<HistoryQuery, ApiError> {
 
 pub(crate) async fn connections(State(app): State<App>, asked: Asked) -> Result<Json<Vec<HistoryShape>>, ApiError> {
     let entries = app.store.connection_history(&asked.access, &query(&asked)?).await?;
-    Ok(Json(entries.into_iter().map(|entry| HistoryShape::new(entry, &app.registry)).collect()))
+    let live = app.live_uuids().await?;
+    Ok(Json(entries.into_iter().map(|entry| HistoryShape::new(entry, &live)).collect()))
 }
 
 pub(crate) async fn connection(State(app): State<App>, asked: Asked) -> Result<Json<HistoryShape>, ApiError> {
     let not_found = |_| ApiError::not_found("No such history record.");
     let key = asked.path("id").parse().map_err(not_found)?;
     let entry = app.store.connection_history_entry(&asked.access, key).await?;
-    Ok(Json(HistoryShape::new(entry, &app.registry)))
+    Ok(Json(HistoryShape::new(entry, &app.live_uuids().await?)))
 }
 
 pub(crate) async fn users(State(app): State<App>, asked: Asked) -> Result<Json<Vec<LoginShape>>, ApiError> {

@@ -1,13 +1,13 @@
 //! The JSON objects of the interface, each listing exactly what leaves the server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use guac_auth_mysql::{
     Connection, ConnectionGroup, ConnectionGroupType, ConnectionHistoryEntry, ConnectionTree, LoginHistoryEntry,
     ObjectPermission, PermissionSet, ProxyEncryption, SharingProfile, SystemPermission, User, UserGroup,
 };
-use guac_tunnel::{Registry, TunnelInfo};
+use guac_tunnel::TunnelInfo;
 use serde::Serialize;
 
 use crate::shares::Share;
@@ -28,9 +28,9 @@ pub(crate) fn millis(time: SystemTime) -> i64 {
 pub(crate) struct Usage(BTreeMap<String, usize>);
 
 impl Usage {
-    pub(crate) fn of(registry: &Registry) -> Self {
+    pub(crate) fn of(live: Vec<TunnelInfo>) -> Self {
         let mut counts = BTreeMap::new();
-        for tunnel in registry.list() {
+        for tunnel in live {
             *counts.entry(tunnel.connection_identifier).or_default() += 1;
         }
         Self(counts)
@@ -345,9 +345,10 @@ pub(crate) struct HistoryShape {
 }
 
 impl HistoryShape {
-    pub(crate) fn new(entry: ConnectionHistoryEntry, registry: &Registry) -> Self {
+    /// `live`: the names of all live tunnels.
+    pub(crate) fn new(entry: ConnectionHistoryEntry, live: &HashSet<String>) -> Self {
         let uuid = entry.record.uuid.to_string();
-        let live = uuid.parse().is_ok_and(|uuid| registry.info(&uuid).is_some());
+        let live = live.contains(&uuid);
         Self {
             identifier: entry.record.key.to_string(),
             uuid,

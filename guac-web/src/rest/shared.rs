@@ -36,13 +36,13 @@ pub(super) fn router() -> Router<App> {
 }
 
 /// What the caller's links lead to now.
-fn live(app: &App, caller: &Caller) -> Vec<Arc<Share>> {
-    caller.session.shares().iter().filter_map(|key| app.shares.find(key)).collect()
+async fn live(app: &App, caller: &Caller) -> Result<Vec<Arc<Share>>, ApiError> {
+    Ok(app.find_shares(&app.links_of(&caller.session).await?).await?)
 }
 
-fn by_key(app: &App, caller: &Caller) -> BTreeMap<String, ConnectionShape> {
-    let shapes = live(app, caller).into_iter();
-    shapes.map(|share| (share.key.expose().to_owned(), ConnectionShape::shared(&share))).collect()
+async fn by_key(app: &App, caller: &Caller) -> Result<BTreeMap<String, ConnectionShape>, ApiError> {
+    let shapes = live(app, caller).await?.into_iter();
+    Ok(shapes.map(|share| (share.key.expose().to_owned(), ConnectionShape::shared(&share))).collect())
 }
 
 async fn groups(_caller: Caller) -> Json<BTreeMap<&'static str, GroupShape>> {
@@ -53,12 +53,15 @@ async fn root(_caller: Caller) -> Json<GroupShape> {
     Json(GroupShape::root())
 }
 
-async fn tree(State(app): State<App>, caller: Caller) -> Json<GroupShape> {
-    Json(GroupShape::of_connections(by_key(&app, &caller).into_values().collect()))
+async fn tree(State(app): State<App>, caller: Caller) -> Result<Json<GroupShape>, ApiError> {
+    Ok(Json(GroupShape::of_connections(by_key(&app, &caller).await?.into_values().collect())))
 }
 
-async fn connections(State(app): State<App>, caller: Caller) -> Json<BTreeMap<String, ConnectionShape>> {
-    Json(by_key(&app, &caller))
+async fn connections(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<Json<BTreeMap<String, ConnectionShape>>, ApiError> {
+    Ok(Json(by_key(&app, &caller).await?))
 }
 
 async fn connection(
@@ -66,7 +69,7 @@ async fn connection(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<ConnectionShape>, ApiError> {
-    by_key(&app, &caller).remove(&id).map(Json).ok_or_else(|| ApiError::not_found("No such connection."))
+    by_key(&app, &caller).await?.remove(&id).map(Json).ok_or_else(|| ApiError::not_found("No such connection."))
 }
 
 async fn own(caller: Caller) -> Json<UserShape> {
@@ -74,10 +77,11 @@ async fn own(caller: Caller) -> Json<UserShape> {
 }
 
 /// READ on what is shared, and nothing else.
-async fn permissions(State(app): State<App>, caller: Caller) -> Json<Value> {
+async fn permissions(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {
+    let live = live(&app, &caller).await?;
     let connections: BTreeMap<String, [&str; 1]> =
-        live(&app, &caller).iter().map(|share| (share.key.expose().to_owned(), ["READ"])).collect();
-    Json(json!({
+        live.iter().map(|share| (share.key.expose().to_owned(), ["READ"])).collect();
+    Ok(Json(json!({
         "connectionPermissions": connections,
         "connectionGroupPermissions": { ROOT: ["READ"] },
         "sharingProfilePermissions": {},
@@ -85,7 +89,7 @@ async fn permissions(State(app): State<App>, caller: Caller) -> Json<Value> {
         "userPermissions": { caller.username(): ["READ"] },
         "userGroupPermissions": {},
         "systemPermissions": [],
-    }))
+    })))
 }
 
 async fn nothing(_caller: Caller) -> Json<Value> {

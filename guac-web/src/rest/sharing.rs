@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
+use guac_auth_mysql::cluster::ClusterShare;
 use guac_auth_mysql::{ConnectionKey, SharingProfileKey, StoreError};
 use guac_tunnel::TunnelInfo;
 use serde::Serialize;
@@ -12,7 +13,7 @@ use super::data::Asked;
 use super::shapes::SharingProfileShape;
 use crate::auth::Caller;
 use crate::error::{ApiError, Field};
-use crate::shares::TooManyLinks;
+use crate::shares::{ShareKey, TooManyLinks};
 use crate::state::App;
 
 /// What a visitor is asked for: nothing he types, it stands in the link.
@@ -63,13 +64,25 @@ pub(super) async fn share(
     }
     let (connection, _) = app.store.connection_to_open(&caller.access, profile.connection).await?;
     let (uuid, name) = (tunnel.uuid, profile.name.clone());
-    let key = app.shares.offer(uuid.clone(), connection, profile, parameters);
-    let key = key.map_err(|TooManyLinks| ApiError::busy("There are as many links to this session as allowed."))?;
-    // It may have ended meanwhile, and then nobody would have revoked the link.
-    if app.registry.info(&uuid).is_none() {
-        app.shares.revoke(&uuid);
-        return Err(ApiError::not_found("No such active connection."));
-    }
+    let full = || ApiError::busy("There are as many links to this session as allowed.");
+    let over = || ApiError::not_found("No such active connection.");
+    let key = if let Some(cluster) = &app.config.cluster {
+        let key = ShareKey::random();
+        let share = ClusterShare { connection: connection.key, profile: profile.key };
+        if !cluster.offer(&key, &uuid, share).await?.ok_or_else(over)? {
+            return Err(full());
+        }
+        key
+    } else {
+        let offered = app.shares.offer(uuid.clone(), connection, profile, parameters);
+        let key = offered.map_err(|TooManyLinks| full())?;
+        // It may have ended meanwhile, and then nobody would have revoked the link.
+        if app.registry.info(&uuid).is_none() {
+            app.shares.revoke(&uuid);
+            return Err(over());
+        }
+        key
+    };
     tracing::info!(tunnel = %uuid, username = caller.username(), profile = name, "Link to a session made");
     Ok(Json(CredentialsShape { expected: EXPECTED, values: BTreeMap::from([("key", key.expose().to_owned())]) }))
 }

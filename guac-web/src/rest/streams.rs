@@ -36,11 +36,11 @@ async fn find(
 ) -> Result<(StreamsHandle, StreamIndex), ApiError> {
     let own_page = client.same_origin || headers.get(FETCH_SITE).is_some_and(|site| site == "same-origin");
     let proof = Proof::of(headers, Some(query), client.secure, own_page);
-    let caller = Caller::identify(app, proof.token.as_ref()).await?;
+    let session = Caller::login(app, proof.token.as_ref()).await?;
     let Path((uuid, index, _)) = place;
     let no_tunnel = || ApiError::not_found("No such tunnel.");
     let uuid: TunnelUuid = uuid.parse().map_err(|_| no_tunnel())?;
-    let streams = app.registry.streams(&uuid, caller.session.key).ok_or_else(no_tunnel)?;
+    let streams = app.registry.streams(&uuid, session.key).ok_or_else(no_tunnel)?;
     let index = index.parse().map_err(|_| ApiError::not_found("No such stream."))?;
     Ok((streams, StreamIndex(index)))
 }

@@ -102,19 +102,25 @@ pub(crate) async fn login(
     drop(encoded);
     let proof = Proof::of(&headers, None, client.secure, false);
     let token = form.token.take().or(proof.token);
-    let known = token.as_ref().and_then(|token| app.sessions.find(token));
+    let known = match &token {
+        Some(token) => app.find_login(token).await?,
+        None => None,
+    };
 
     let cookie = proof.own_page.then_some(client.secure);
-    let share = form.key.take().filter(|key| app.shares.find(key).is_some());
+    let share = match form.key.take() {
+        Some(key) => app.find_share(&key).await?.map(|share| share.key.clone()),
+        None => None,
+    };
     let (Some(username), Some(password)) = (form.username.take(), form.password.take()) else {
         // Cheap, for the stock page asks on every change of route.
-        let (session, token) = match known.zip(token) {
+        let (mut session, token) = match known.zip(token) {
             Some((session, token)) => (still_valid(&app, session).await?, token),
-            None if share.is_some() => begin_without_account(&app, &client)?,
+            None if share.is_some() => begin_without_account(&app, &client).await?,
             None => return Err(ApiError::invalid_credentials()),
         };
         if let Some(key) = share {
-            session.add_share(key);
+            session = app.follow_link(session, key).await?;
         }
         return Ok(answer(&app, &session, &token, cookie));
     };
@@ -122,15 +128,15 @@ pub(crate) async fn login(
     let user = authenticate(&app, &client, &username, &password, &form).await?;
     let same = |known: &Arc<Session>| known.user.as_ref().is_some_and(|known| known.key == user.key);
     let renewed = known.clone().filter(same).zip(token);
-    let (token, session) = match renewed {
+    let (token, mut session) = match renewed {
         Some((known, token)) => {
-            let session = app.sessions.renew(&known, user, password);
+            let session = app.renew_login(&known, user, password).await?;
             (token, session)
         }
         None => begin(&app, &client, user, password).await?,
     };
     if let Some(key) = share {
-        session.add_share(key);
+        session = app.follow_link(session, key).await?;
     }
     if let Some(other) = known.filter(|known| known.key != session.key && proof.own_page) {
         // The browser forgets the old cookie with this answer, so nobody could end that login any more.
@@ -155,10 +161,14 @@ fn refuse_while_draining(app: &App) -> Result<(), ApiError> {
 }
 
 /// Lets somebody in who has a link and nothing else (T-069). There is no row of history: nobody logged in.
-fn begin_without_account(app: &App, client: &Client) -> Result<(Arc<Session>, Token), ApiError> {
+async fn begin_without_account(app: &App, client: &Client) -> Result<(Arc<Session>, Token), ApiError> {
     refuse_while_draining(app)?;
-    let full = |_| ApiError::busy("There are as many logins as this server allows.");
-    let (token, session) = app.sessions.insert(None, SecretString::default(), None).map_err(full)?;
+    let (token, password) = (Token::random(), SecretString::default());
+    let seal = match &app.config.cluster {
+        Some(cluster) => Some(cluster.open_login(&token, None, &password, &client.address.to_string()).await?.1),
+        None => None,
+    };
+    let session = enter(app, Session::new(token.key(), None, password, None, seal, Vec::new()))?;
     tracing::info!(peer = %client.address, "Login by a link began");
     Ok((session, token))
 }
@@ -241,18 +251,7 @@ async fn begin(
     let task = {
         let (app, user) = (app.clone(), user.clone());
         async move {
-            let begun = SystemTime::now();
-            let opened = app.store.open_login_record(Some(user.key), &user.name, Some(&remote_host), begun).await;
-            let done = match opened {
-                Ok(record) => match app.sessions.insert(Some(user), password, Some(record.key)) {
-                    Ok(entered) => Ok(entered),
-                    Err(_) => {
-                        app.close_login_record(record.key);
-                        Err(ApiError::busy("There are as many logins as this server allows."))
-                    }
-                },
-                Err(error) => Err(error.into()),
-            };
+            let done = open_login(&app, user, password, &remote_host).await;
             if let Err(Ok((_, session))) = tell.send(done) {
                 app.end_session(session.key);
             }
@@ -262,6 +261,37 @@ async fn begin(
     let entered = told.await.map_err(|_| ApiError::internal())??;
     tracing::info!(username = user.name, peer = %client.address, "Login began");
     Ok(entered)
+}
+
+/// Notes a login with its row of history, for all nodes where there are several.
+async fn open_login(
+    app: &App,
+    user: AuthenticatedUser,
+    password: SecretString,
+    remote_host: &str,
+) -> Result<(Token, Arc<Session>), ApiError> {
+    let token = Token::random();
+    let (record, seal) = match &app.config.cluster {
+        Some(cluster) => {
+            let (record, seal) = cluster.open_login(&token, Some(&user), &password, remote_host).await?;
+            (record, Some(seal))
+        }
+        None => {
+            let (key, begun) = (Some(user.key), SystemTime::now());
+            let record = app.store.open_login_record(key, &user.name, Some(remote_host), begun).await?;
+            (Some(record.key), None)
+        }
+    };
+    let session = enter(app, Session::new(token.key(), Some(user), password, record, seal, Vec::new()))?;
+    Ok((token, session))
+}
+
+fn enter(app: &App, session: Session) -> Result<Arc<Session>, ApiError> {
+    let (key, record) = (session.key, session.record);
+    app.sessions.insert(session).map_err(|_| {
+        app.close_login(key, record);
+        ApiError::busy("There are as many logins as this server allows.")
+    })
 }
 
 /// `cookie`: whether our own page gets one, and whether over TLS. A renewed login in a cookie keeps it.
@@ -289,7 +319,7 @@ fn answer(app: &App, session: &Session, token: &Token, cookie: Option<bool>) -> 
 
 /// `DELETE tokens/{token}`: the token in the path is proof enough.
 pub(crate) async fn revoke(State(app): State<App>, Path(token): Path<String>) -> Result<StatusCode, ApiError> {
-    let session = app.sessions.find(&Token::given(&token));
+    let session = app.find_login(&Token::given(&token)).await?;
     if session.is_some_and(|session| app.end_session(session.key)) {
         Ok(StatusCode::NO_CONTENT)
     } else {

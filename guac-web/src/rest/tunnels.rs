@@ -15,22 +15,23 @@ use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::state::App;
 
-fn find(app: &App, caller: &Caller, uuid: &str) -> Result<TunnelInfo, ApiError> {
+async fn find(app: &App, caller: &Caller, uuid: &str) -> Result<TunnelInfo, ApiError> {
     let not_found = || ApiError::not_found("No such tunnel.");
     let uuid: TunnelUuid = uuid.parse().map_err(|_| not_found())?;
-    app.registry.info(&uuid).filter(|tunnel| tunnel.owner == caller.session.key).ok_or_else(not_found)
+    let live = app.live_tunnel(&uuid).await?;
+    live.filter(|tunnel| tunnel.owner == caller.session.key).ok_or_else(not_found)
 }
 
 /// As above, for what is told of the connection behind: of a session that somebody else shares, that is nothing.
-fn find_readable(app: &App, caller: &Caller, uuid: &str) -> Result<TunnelInfo, ApiError> {
-    let tunnel = find(app, caller, uuid)?;
+async fn find_readable(app: &App, caller: &Caller, uuid: &str) -> Result<TunnelInfo, ApiError> {
+    let tunnel = find(app, caller, uuid).await?;
     let own = tunnel.data_source == app.config.data_source;
     if own { Ok(tunnel) } else { Err(ApiError::not_found("No such active connection.")) }
 }
 
-pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Json<Vec<String>> {
-    let own = app.registry.owned_by(caller.session.key);
-    Json(own.into_iter().map(|tunnel| tunnel.uuid.to_string()).collect())
+pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Vec<String>>, ApiError> {
+    let own = app.live_tunnels_of(caller.session.key).await?;
+    Ok(Json(own.into_iter().map(|tunnel| tunnel.uuid.to_string()).collect()))
 }
 
 pub(crate) async fn protocol(
@@ -38,7 +39,7 @@ pub(crate) async fn protocol(
     caller: Caller,
     Path(uuid): Path<String>,
 ) -> Result<Json<ProtocolShape>, ApiError> {
-    let tunnel = find(&app, &caller, &uuid)?;
+    let tunnel = find(&app, &caller, &uuid).await?;
     Ok(Json(schema::protocol(&app, &tunnel.protocol)))
 }
 
@@ -47,7 +48,7 @@ pub(crate) async fn active_connection(
     caller: Caller,
     Path(uuid): Path<String>,
 ) -> Result<Json<ActiveShape>, ApiError> {
-    Ok(Json(ActiveShape::new(find_readable(&app, &caller, &uuid)?, true)))
+    Ok(Json(ActiveShape::new(find_readable(&app, &caller, &uuid).await?, true)))
 }
 
 pub(crate) async fn connection(
@@ -55,7 +56,7 @@ pub(crate) async fn connection(
     caller: Caller,
     Path(uuid): Path<String>,
 ) -> Result<Json<ConnectionShape>, ApiError> {
-    let tunnel = find_readable(&app, &caller, &uuid)?;
+    let tunnel = find_readable(&app, &caller, &uuid).await?;
     connections::load(&app, &caller, &tunnel.connection_identifier).await
 }
 
@@ -65,7 +66,7 @@ pub(crate) async fn sharing_profiles(
     caller: Caller,
     Path(uuid): Path<String>,
 ) -> Result<Json<BTreeMap<String, SharingProfileShape>>, ApiError> {
-    let tunnel = find_readable(&app, &caller, &uuid)?;
+    let tunnel = find_readable(&app, &caller, &uuid).await?;
     Ok(Json(sharing::profiles_of(&app, &caller, &tunnel).await?))
 }
 
@@ -75,6 +76,6 @@ pub(crate) async fn share(
     caller: Caller,
     Path((uuid, profile)): Path<(String, String)>,
 ) -> Result<Json<CredentialsShape>, ApiError> {
-    let tunnel = find_readable(&app, &caller, &uuid)?;
+    let tunnel = find_readable(&app, &caller, &uuid).await?;
     sharing::share(&app, &caller, tunnel, &profile).await
 }
