@@ -5,6 +5,7 @@ import { before } from "node:test";
 
 import { clientUrl, connected, look, signIn, typeLine } from "./support/browser.mjs";
 import { SSH } from "./support/needs.mjs";
+import { Metadata } from "./support/metadata.mjs";
 import { Network } from "./support/network.mjs";
 import { suite, USER } from "./support/suite.mjs";
 import { until } from "./support/until.mjs";
@@ -15,6 +16,7 @@ const LOST = [/net::ERR_/, /WebSocket connection to .* failed/];
 suite("network", "a network that fails", SSH, (world) => {
   const { browser, daemon, sshd } = world;
   const network = new Network();
+  const metadata = new Metadata();
   let page;
 
   const inState = (state) => page.locator(`main.client[data-state="${state}"]`).waitFor();
@@ -23,7 +25,8 @@ suite("network", "a network that fails", SSH, (world) => {
     await sshd.start();
     await daemon.addUser(USER.name, USER.password, "--admin");
     const id = await daemon.addConnection("web-1", "ssh", sshd.parameters);
-    await daemon.serve();
+    world.atEnd(() => metadata.stop());
+    await daemon.serve({ env: await metadata.start() });
     world.atEnd(() => network.stop());
     page = await browser.page({ expected: LOST });
     await page.goto(clientUrl(await network.start(daemon.url), id));
@@ -58,6 +61,23 @@ suite("network", "a network that fails", SSH, (world) => {
     assert.equal(await page.getByLabel("User name").count(), 0);
   });
 
+  world.test("tries a node that takes nobody again until it does, with the same login", async () => {
+    metadata.announce("Freeze");
+    await until("the node takes nobody", async () => (await fetch(`${daemon.url}readyz`)).status === 503);
+    await typeLine(page, "echo kept > kept");
+    await sshd.written("kept");
+    network.cut();
+    const card = page.getByRole("alertdialog");
+    await card.getByText("Connection to the gateway lost").waitFor();
+    await page.getByText(/Reconnecting… \([3-9]\)/).waitFor();
+    await look(page, "network-refused");
+    metadata.announce();
+    await connected(page);
+    await typeLine(page, "echo welcome > welcome");
+    await sshd.written("welcome");
+    assert.equal(await page.getByLabel("User name").count(), 0);
+  });
+
   world.test("asks for the login over the picture after the gateway was killed, and goes on", async () => {
     await typeLine(page, "trap 'echo gone > gone' HUP EXIT; echo set > set");
     await sshd.written("set");
@@ -65,7 +85,7 @@ suite("network", "a network that fails", SSH, (world) => {
     await inState("reconnecting");
     await page.getByRole("alertdialog").waitFor();
     await look(page, "network-killed");
-    await daemon.serve();
+    await daemon.serve({ env: metadata.settings });
     await page.getByText("Your login ended. Sign in to go on where you were.").waitFor();
     await look(page, "network-login");
     await signIn(page, USER);

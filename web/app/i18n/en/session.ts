@@ -101,7 +101,7 @@ export const session = {
   "prompt.field.gateway-password": "Gateway password",
   "prompt.field.gateway-domain": "Gateway domain",
 
-  "overlay.next": "Next try in {seconds} s",
+  "overlay.next": "Reconnecting… ({count}), next try in {seconds} s",
   "overlay.next.spoken": "The connection was lost. This page tries again by itself.",
   "overlay.offline": "Your computer is offline. Trying again as soon as it is back.",
   "overlay.trying": "Reconnecting… ({count})",

@@ -72,12 +72,13 @@ export class Daemon {
 
   /**
    * Runs `guacd-lite serve` until it is ready; after {@link kill} on the same port again.
-   * @param {{ guacd?: string }} options Where gateways may connect; nowhere if nothing is said.
+   * @param {{ guacd?: string, env?: NodeJS.ProcessEnv }} options Where gateways may connect, nowhere if nothing is
+   *   said; further settings.
    */
-  async serve({ guacd = "off" } = {}) {
+  async serve({ guacd = "off", env = {} } = {}) {
     const listen = this.url === "" ? "127.0.0.1:0" : new URL(this.url).host;
     const args = ["serve", "--data-dir", this.dataDir, "--web-listen", listen, "--guacd-listen", guacd];
-    await this.#start(args, ENV, guacd === "off" ? /is ready: (\S+)/ : /is ready: (\S+)[^]*guacd protocol on \S+/);
+    await this.#start(args, { ...ENV, ...env }, guacd === "off" ? /is ready: (\S+)/ : /is ready: (\S+)[^]*guacd protocol on \S+/);
   }
 
   /**
