@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use crate::peers::PassedOn;
 use crate::state::App;
 
 /// Whether the application takes new tunnels. Any number of causes may hold it back, each by a guard of its own, so
@@ -68,11 +69,12 @@ impl fmt::Debug for NotReady {
 }
 
 /// While no new tunnels are taken, lets go of connections after each answer, so that the browser's next request goes
-/// where the balancer leads. Not of those that carry a tunnel: its requests are best off where the tunnel lives.
+/// where the balancer leads. Not of those that carry a tunnel that lives here: its requests are best off here.
 pub(crate) async fn let_go(State(app): State<App>, request: Request, next: Next) -> Response {
     let carries_a_tunnel =
         request.uri().query().is_some_and(|query| query.starts_with("read:") || query.starts_with("write:"));
     let mut response = next.run(request).await;
+    let carries_a_tunnel = carries_a_tunnel && response.extensions().get::<PassedOn>().is_none();
     if !app.readiness.is_ready() && !carries_a_tunnel && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -57,6 +57,10 @@ pub(crate) async fn forward(State(app): State<App>, request: Request, next: Next
     }
 }
 
+/// Marks an answer that came from another node.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PassedOn;
+
 /// What a request asks of a tunnel.
 #[derive(Debug, PartialEq, Eq)]
 struct Asked {
@@ -132,6 +136,7 @@ async fn pass_on(
     *request.headers_mut() = parts.headers;
     let mut response = peers.send(peer, request, permit).await?;
     headers::remove_hop_by_hop(response.headers_mut());
+    response.extensions_mut().insert(PassedOn);
     Ok(response.map(Body::new))
 }
 

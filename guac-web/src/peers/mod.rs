@@ -28,11 +28,12 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use forward::forward;
+pub(crate) use forward::{PassedOn, forward};
 pub(crate) use headers::{ADDED, FromPeer};
 pub use identity::{IdentityError, PeerIdentity};
 pub use port::PeerPort;
 
+use crate::cluster::Cluster;
 use crate::state::App;
 
 /// The SHA-256 of a certificate in DER.
@@ -80,6 +81,16 @@ pub trait PeerDirectory: Send + Sync + 'static {
     /// # Cancel safety
     /// Dropping the future gives the question up.
     fn peer_by_certificate(&self, certificate: CertificateSum) -> BoxFuture<'_, Option<Peer>>;
+}
+
+impl PeerDirectory for Cluster {
+    fn owner_of<'a>(&'a self, tunnel: &'a TunnelUuid) -> BoxFuture<'a, Option<Peer>> {
+        Box::pin(Cluster::owner_of(self, tunnel))
+    }
+
+    fn peer_by_certificate(&self, certificate: CertificateSum) -> BoxFuture<'_, Option<Peer>> {
+        Box::pin(Cluster::peer_by_certificate(self, certificate))
+    }
 }
 
 /// The way to the other nodes; clones are the same.

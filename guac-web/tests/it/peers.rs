@@ -289,6 +289,38 @@ async fn a_slow_reader_at_the_wrong_node_holds_the_session_back() {
 }
 
 #[tokio::test]
+async fn a_download_given_up_at_the_wrong_node_is_given_up_at_the_right_one() {
+    let mut desk = desk("").await;
+    let head = format!("GET {} HTTP/1.1", desk.path("streams/4/a.bin"));
+    let mut stream = request(desk.pair.away.web(), &head).await;
+    stream.write_all(format!("{}\r\n", desk.headers()).as_bytes()).await.unwrap();
+    assert_eq!(desk.session.heard.recv().await.unwrap(), "3.ack,1.4,2.OK,1.0;");
+    desk.session.say.send(blob(4, b"one")).await.unwrap();
+    assert_eq!(desk.session.heard.recv().await.unwrap(), "3.ack,1.4,2.OK,1.0;");
+    until_head(&mut stream).await;
+    drop(stream);
+    let told = desk.session.heard.recv().await.unwrap();
+    assert!(told.starts_with("3.ack,1.4,") && !told.contains("2.OK"), "{told}");
+}
+
+#[tokio::test]
+async fn a_node_that_takes_nothing_new_sends_guests_of_other_nodes_elsewhere() {
+    let pair = pair().await;
+    let (uuid, secret, mut session) = http_tunnel(&pair).await;
+    let path = format!("/tunnel?write:{uuid}");
+    let _held = [pair.home.world.app.not_ready("test"), pair.away.world.app.not_ready("test")];
+    for (node, connection) in [(&pair.home, None), (&pair.away, Some("close"))] {
+        let mut stream = request(node.web(), &format!("POST {path} HTTP/1.1\r\nContent-Length: 6")).await;
+        stream.write_all(format!("{secret}\r\n3.nop;").as_bytes()).await.unwrap();
+        let head = until_head(&mut stream).await.to_ascii_lowercase();
+        assert!(head.starts_with("http/1.1 200 "), "{head}");
+        let told = head.lines().find_map(|line| line.strip_prefix("connection: "));
+        assert_eq!(told, connection);
+    }
+    session.heard.close();
+}
+
+#[tokio::test]
 async fn a_file_of_50_mb_is_uploaded_through_the_wrong_node() {
     let mut desk = desk("4.file,1.1,10.text/plain,5.a.txt;").await;
     let (path, headers, body) = (desk.path("streams/1/a.txt"), desk.headers(), file());
