@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream};
-use guac_protocol::{Decoder, TunnelUuid};
+use guac_protocol::{Decoder, Encode as _, ServerInstruction, TunnelUuid};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -194,6 +194,19 @@ impl Tunnel {
         if inlet.decoder.buffered_len() > 0 { Err(TunnelError::Incomplete) } else { Ok(()) }
     }
 
+    /// Why somebody here ended the tunnel, and the end marker. A WebSocket's close frame has room for a status; here
+    /// clients would take the unknown tunnel that follows for a session that is over, and not come again.
+    fn last_words(&self) -> Bytes {
+        let mut out = Vec::new();
+        if let Some(Ended::Stopped(status)) = self.over.get()
+            && status.is_error()
+        {
+            ServerInstruction::Error { message: "The gateway ended the tunnel.", status: *status }.encode(&mut out);
+        }
+        out.extend_from_slice(END_MARKER);
+        out.into()
+    }
+
     /// The first end counts.
     fn end(&self, ended: Ended) {
         let _ = self.over.set(ended);
@@ -238,7 +251,8 @@ impl Reading {
         };
         if !more {
             self.tunnel.end(Ended::SessionOver);
-            return self.finish();
+            self.stage = Stage::Done;
+            return Some(self.tunnel.last_words());
         }
         let mut pieces = self.batch.drain_joined();
         let first = pieces.next()?;
@@ -301,7 +315,10 @@ impl HttpTunnelLife {
             let deadline = *lock(&self.tunnel.touched) + limit;
             tokio::select! {
                 biased;
-                status = &mut stop => return Ok(Ended::Stopped(status)),
+                status = &mut stop => {
+                    self.tunnel.end(Ended::Stopped(status));
+                    return Ok(Ended::Stopped(status));
+                }
                 () = self.tunnel.closed.cancelled() => {
                     return Ok(self.tunnel.over.get().copied().unwrap_or(Ended::SessionOver));
                 }

@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::header::{AUTHORIZATION, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use guac_auth_mysql::{AuthenticatedUser, LoginError};
+use guac_auth_mysql::{AuthenticatedUser, LoginError, StoreError};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use tokio::time::sleep_until;
@@ -147,13 +147,16 @@ pub(crate) async fn login(
 
 /// A login whose account may not be used any more ends with the question.
 async fn still_valid(app: &App, session: Arc<Session>) -> Result<Arc<Session>, ApiError> {
-    if let Some(user) = &session.user
-        && app.store.access(user.key, SystemTime::now()).await.is_err()
-    {
-        app.end_session(session.key);
-        return Err(ApiError::invalid_credentials());
+    let Some(user) = &session.user else { return Ok(session) };
+    match app.store.access(user.key, SystemTime::now()).await {
+        Ok(_) => Ok(session),
+        Err(StoreError::NotFound { .. } | StoreError::Denied) => {
+            app.end_session(session.key);
+            Err(ApiError::invalid_credentials())
+        }
+        // A database that is away ends nobody's login.
+        Err(error) => Err(error.into()),
     }
-    Ok(session)
 }
 
 fn refuse_while_draining(app: &App) -> Result<(), ApiError> {

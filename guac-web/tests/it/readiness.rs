@@ -72,3 +72,33 @@ async fn readiness_does_not_depend_on_the_database() {
     assert_eq!(world.call("GET", "/readyz", &[], "").await.status, 200);
     assert_eq!(world.call("GET", "/healthz", &[], "").await.status, 200);
 }
+
+#[tokio::test]
+async fn an_http_tunnel_says_why_the_gateway_ended_it() {
+    let world = world().await;
+    let ann = world.token_of("ann").await;
+    let answer = world.call("POST", "/tunnel?connect", &[], &format!("token={ann}&{}", query(world.shell, "c"))).await;
+    let uuid = String::from_utf8(answer.body.to_vec()).unwrap();
+    let tunnel = answer.header("guacamole-tunnel-token").to_owned();
+    let _session = world.host.session();
+    let headers = [("guacamole-tunnel-token", tunnel.as_str())];
+    let path = format!("/tunnel?read:{uuid}:0");
+    let (read, ()) = tokio::join!(world.call("GET", &path, &headers, ""), async {
+        // The read begins first: it is polled first.
+        tokio::task::yield_now().await;
+        world.drain().await;
+    });
+    let said = String::from_utf8(read.body.to_vec()).unwrap();
+    assert!(said.starts_with("5.error,") && said.ends_with(",3.520;0.;"), "{said}");
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_ends_no_login() {
+    let world = world().await;
+    let ann = world.token_of("ann").await;
+    world.store.close().await;
+    let asked = world.call("POST", "/api/tokens", &[], &format!("token={ann}")).await;
+    assert_eq!(asked.status, 500);
+    let asked = world.call("POST", "/api/tokens", &[], &format!("token={ann}")).await;
+    assert_eq!(asked.status, 500, "the login is still there");
+}
