@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { before } from "node:test";
 
 import { clientUrl, connected, look, signIn, typeLine } from "./support/browser.mjs";
+import { Daemon } from "./support/daemon.mjs";
 import { SSH } from "./support/needs.mjs";
 import { Metadata } from "./support/metadata.mjs";
 import { Network } from "./support/network.mjs";
@@ -93,5 +94,21 @@ suite("network", "a network that fails", SSH, (world) => {
     await typeLine(page, "echo again > again");
     await sshd.written("again");
     await until("the shell of the first session has ended", () => existsSync(sshd.path("gone")));
+  });
+
+  world.test("goes on at another node after its own was killed", async () => {
+    // The two share no logins, as they would in a cluster, so the second asks for one; the way back is the same.
+    const other = new Daemon(world.dir, "network-other");
+    world.atEnd(() => other.stop());
+    await other.serve();
+    await daemon.kill();
+    await inState("reconnecting");
+    await page.getByText("Connection to the gateway lost").waitFor();
+    network.move(other.url);
+    await page.getByText("Your login ended. Sign in to go on where you were.").waitFor();
+    await signIn(page, USER);
+    await connected(page);
+    await typeLine(page, "echo moved > moved");
+    await sshd.written("moved");
   });
 });

@@ -5,15 +5,16 @@ export class Network {
   #sockets = new Set();
   #held = false;
   #server = null;
+  #target = { host: "", port: 0 };
 
   /**
    * @param {string} url Of the daemon.
    * @returns {Promise<string>} Address for the browser.
    */
   async start(url) {
-    const { hostname, port } = new URL(url);
+    this.move(url);
     this.#server = createServer((near) => {
-      const far = connect(Number(port), hostname);
+      const far = connect(this.#target);
       for (const [from, to] of [[near, far], [far, near]]) {
         this.#sockets.add(from);
         if (this.#held) from.pause();
@@ -28,6 +29,15 @@ export class Network {
     });
     await new Promise((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
     return `http://127.0.0.1:${this.#server.address().port}/`;
+  }
+
+  /**
+   * New connections lead to another daemon from now on.
+   * @param {string} url
+   */
+  move(url) {
+    const { hostname, port } = new URL(url);
+    this.#target = { host: hostname, port: Number(port) };
   }
 
   /** From now on nothing arrives. */
