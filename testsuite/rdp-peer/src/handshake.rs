@@ -53,7 +53,7 @@ pub enum Step {
     Finalization,
 }
 
-/// Gets each PDU before it is sent and gives what is sent instead.
+/// Gets each PDU before it is sent and gives what is sent instead; if that is something else, the connection ends with it.
 pub type Script = Box<dyn FnMut(Step, Vec<u8>) -> Vec<u8> + Send>;
 
 /// What a client says before it sees a desktop.
@@ -103,8 +103,7 @@ impl Handshake<'_> {
         let instead = (self.script)(Step::Tls, Vec::new());
         if !instead.is_empty() {
             self.wire.send(&instead)?;
-            // Whatever it says to that.
-            while !self.wire.some()?.is_empty() {}
+            self.wire.finish();
             return Err(io::Error::other("the script sent something else than TLS"));
         }
         self.wire.encrypt(tls)?;
@@ -112,9 +111,7 @@ impl Handshake<'_> {
             self.wire.some()?;
             let answer = (self.script)(Step::Credssp, Vec::new());
             self.wire.send(&answer)?;
-            if !answer.is_empty() {
-                while !self.wire.some()?.is_empty() {}
-            }
+            self.wire.finish();
             return Err(io::Error::other("this server knows no CredSSP"));
         }
         Ok(())
@@ -170,7 +167,17 @@ impl Handshake<'_> {
     }
 
     fn send(&mut self, step: Step, pdu: &impl Encode) -> io::Result<()> {
-        let bytes = (self.script)(step, encode_vec(pdu).unwrap());
-        self.wire.send(&bytes)
+        send_scripted(self.wire, self.script, step, encode_vec(pdu).unwrap())
     }
+}
+
+/// Sends what the script makes of a PDU. Where that is something else, it is the last.
+pub(crate) fn send_scripted(wire: &mut Wire, script: &mut Script, step: Step, pdu: Vec<u8>) -> io::Result<()> {
+    let bytes = script(step, pdu.clone());
+    wire.send(&bytes)?;
+    if bytes == pdu {
+        return Ok(());
+    }
+    wire.finish();
+    Err(io::Error::other("the script sent something else"))
 }

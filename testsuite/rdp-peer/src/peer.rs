@@ -23,7 +23,7 @@ use ironrdp_pdu::rdp::vc::{ChannelControlFlags, ChannelPduHeader};
 use ironrdp_pdu::x224::X224;
 
 use crate::capabilities;
-use crate::handshake::{Client, MAIN_CHANNEL, SERVER_USER, Script, Step};
+use crate::handshake::{Client, MAIN_CHANNEL, SERVER_USER, Script, Step, send_scripted};
 use crate::wire::Wire;
 
 /// Data of a static channel in one PDU.
@@ -137,8 +137,7 @@ impl Peer {
     }
 
     fn send_scripted(&mut self, step: Step, pdu: ShareControlPdu) -> io::Result<()> {
-        let bytes = (self.script)(step, framed(MAIN_CHANNEL, &share_control(pdu)));
-        self.wire.send(&bytes)
+        send_scripted(&mut self.wire, &mut self.script, step, framed(MAIN_CHANNEL, &share_control(pdu)))
     }
 
     /// Sends bytes as they are.
@@ -389,6 +388,11 @@ impl Peer {
             Message::Dynamic(channel, data) if *channel == id => find(data),
             _ => None,
         })
+    }
+
+    /// Says that nothing more comes, and waits until the client is gone as well.
+    pub fn finish(mut self) {
+        self.wire.finish();
     }
 
     /// Reads until the client is gone; gives what it sent.

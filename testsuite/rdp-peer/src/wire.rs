@@ -1,7 +1,7 @@
 //! A socket, plain or with TLS, and the frames on it.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 
 use ironrdp_pdu::PduHint;
@@ -73,6 +73,22 @@ impl Wire {
         }
         self.stream = Some(Stream::Tls(Box::new(stream)));
         Ok(())
+    }
+
+    /// Says that nothing more comes, and waits until the client is gone as well. Without that, the system may throw away
+    /// what was sent last.
+    pub(crate) fn finish(&mut self) {
+        let socket = match &mut self.stream {
+            Some(Stream::Plain(socket)) => socket,
+            Some(Stream::Tls(stream)) => {
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+                &mut stream.sock
+            }
+            None => return,
+        };
+        let _ = socket.shutdown(Shutdown::Write);
+        while self.some().is_ok_and(|bytes| !bytes.is_empty()) {}
     }
 
     fn stream(&mut self) -> io::Result<&mut Stream> {

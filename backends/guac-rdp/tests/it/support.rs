@@ -206,6 +206,17 @@ impl Viewer {
         self.text.clone()
     }
 
+    /// The message and the number of the last error.
+    pub(crate) fn error(&self) -> Option<(String, u64)> {
+        let at = self.text.rfind("5.error,")?;
+        let text = self.text.get(at..)?;
+        let mut decoder = Decoder::new();
+        decoder.feed(text.as_bytes()).ok()?;
+        let error = decoder.next_instruction().ok()??;
+        let mut args = error.args();
+        Some((args.next()?.to_owned(), args.next()?.parse().ok()?))
+    }
+
     /// Waits until something of these streams is true.
     pub(crate) async fn until_stream(&mut self, opcode: &str, done: impl Fn(&Stream) -> bool) -> Stream {
         let find = |viewer: &Self| viewer.streams.iter().find(|s| s.opened[0] == opcode && done(s)).cloned();
