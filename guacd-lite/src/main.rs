@@ -5,6 +5,7 @@
 
 mod certificate;
 mod cli;
+mod cluster;
 mod commands;
 mod config;
 mod demo;

@@ -22,6 +22,7 @@ use rustls_pki_types::pem::PemObject as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::cluster::Joining;
 use crate::config::{Config, GuacdListen, OutsideGuacd};
 use crate::drain::{Drain, Live};
 use crate::host::{GuacdPort, HubHost};
@@ -158,6 +159,8 @@ impl Server {
         let web_url = format!("{scheme}://{web_address}/");
         let mut app_config = web_config(config, web.is_tls())?;
         app_config.guacd_resolver = Some(GuacdResolver(Arc::new(OutsideGuacds(targets))));
+        let joining = Joining::start(config, &store).await?;
+        app_config.cluster = joining.as_ref().map(|joining| joining.cluster.clone());
         let app = WebApp::new(app_config, store.clone(), Arc::clone(&host));
 
         let redirect = match config.web.http_listen {
@@ -188,6 +191,9 @@ impl Server {
             },
             stopping: None,
         };
+        if let Some(peers) = joining.and_then(|joining| joining.serve(&server.work.app, server.work.serving.clone())) {
+            server.beside(peers);
+        }
         for renewal in [web_tls.renewal, guacd_tls.renewal].into_iter().flatten() {
             server.beside(renewal);
         }

@@ -1,6 +1,7 @@
 //! Configuration: file, then environment, then flags. Unknown keys are refused, wherever they come from.
 
 mod acme;
+mod cluster;
 pub(crate) mod maintenance;
 mod targets;
 
@@ -37,6 +38,7 @@ pub(crate) struct Config {
     pub(crate) guacd: Guacd,
     pub(crate) outside_guacd: OutsideGuacd,
     pub(crate) database: Database,
+    pub(crate) cluster: cluster::ClusterSettings,
     pub(crate) maintenance: maintenance::Maintenance,
     pub(crate) targets: targets::TargetRules,
     pub(crate) log: Log,
@@ -200,6 +202,7 @@ impl Default for Config {
             guacd: Guacd::default(),
             outside_guacd: OutsideGuacd::default(),
             database: Database::default(),
+            cluster: cluster::ClusterSettings::default(),
             maintenance: maintenance::Maintenance::default(),
             targets: targets::TargetRules::default(),
             log: Log::default(),
@@ -308,6 +311,9 @@ impl Config {
         }
         self.refuse_plaintext()?;
         self.targets()?;
+        if self.cluster.wanted()?.is_some() && self.database.url.is_none() {
+            bail!("[cluster]: nodes share a database; set [database] url to it");
+        }
         Ok(())
     }
 
@@ -345,7 +351,8 @@ impl Config {
             })?);
         }
         store.ssl_ca.clone_from(&self.database.ssl_ca_file);
-        store.shared = self.database.shared;
+        // What a node of a cluster left open is closed by its tables, not by the next start of any.
+        store.shared = self.database.shared || self.cluster.listen.is_some();
         store.time_zone.clone_from(&self.database.time_zone);
         store.password_hashing = match self.database.password_hashing {
             Hashing::Stock => PasswordHashing::Stock,
@@ -405,6 +412,9 @@ fn known_keys() -> Result<BTreeMap<String, (Option<String>, String)>> {
     (config.web.tls_certificate_file, config.web.tls_key_file) = (blank(), blank());
     (config.guacd.tls_certificate_file, config.guacd.tls_key_file) = (blank(), blank());
     config.outside_guacd.ca_file = blank();
+    config.cluster.listen = Some(config.web.listen);
+    (config.cluster.address, config.cluster.name) = (Some(String::new()), Some(String::new()));
+    config.cluster.secret_file = blank();
     config.maintenance.azure_machine_name = Some(String::new());
     config.web.http_listen = Some(config.web.listen);
     (config.acme.email, config.acme.ca_file) = (Some(String::new()), blank());
