@@ -9,7 +9,7 @@ use std::time::Duration;
 use guac_tunnel::serve_guacd;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -23,6 +23,10 @@ const MAX_HALF_OPEN: usize = 64;
 
 /// Who has not proved it by then is no node.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A node that has just come may not be in the directory's memory: it is looked for again after a pause that is longer
+/// than a directory goes by memory.
+const SECOND_LOOK: Duration = Duration::from_millis(1200);
 
 /// Serves other nodes. Clones are the same. Listening is the embedder's.
 #[derive(Clone)]
@@ -89,7 +93,11 @@ impl PeerPort {
         let stream = TlsAcceptor::from(shared.identity.server()).accept(stream).await?;
         let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         let sum = sum_of(shown.ok_or_else(|| io::Error::other("no certificate shown"))?);
-        let peer = shared.directory.peer_by_certificate(sum).await;
+        let mut peer = shared.directory.peer_by_certificate(sum).await;
+        if peer.is_none() {
+            sleep(SECOND_LOOK).await;
+            peer = shared.directory.peer_by_certificate(sum).await;
+        }
         let peer = peer.ok_or_else(|| io::Error::other("the certificate is of no node"))?;
         Ok((stream, peer))
     }

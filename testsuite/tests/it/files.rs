@@ -11,10 +11,10 @@ use testsuite::{Daemon, Home, PATIENCE, Received, Sshd, Transport as _, WebSocke
 /// More than many blobs and than other requests may carry.
 const FILE_BYTES: usize = 3 * 1024 * 1024;
 
-const OCTETS: &str = "application/octet-stream";
+pub(crate) const OCTETS: &str = "application/octet-stream";
 
 /// A browser's end of a tunnel: answers frames and what is left of downloads, and keeps what is said about files.
-struct Browser {
+pub(crate) struct Browser {
     transport: WebSocketTransport,
     decoder: Decoder,
     said: VecDeque<Vec<String>>,
@@ -22,17 +22,17 @@ struct Browser {
 }
 
 impl Browser {
-    fn open(daemon: &Daemon, connection: &str) -> Self {
+    pub(crate) fn open(daemon: &Daemon, connection: &str) -> Self {
         let transport = WebSocketTransport(web_socket(daemon.web, &daemon.tunnel_query(connection)));
         Self { transport, decoder: Decoder::new(), said: VecDeque::new(), data_bytes: 0 }
     }
 
-    fn say(&mut self, elements: &[&str]) {
+    pub(crate) fn say(&mut self, elements: &[&str]) {
         let elements: Vec<String> = elements.iter().map(|text| format!("{}.{text}", text.chars().count())).collect();
         self.transport.send(format!("{};", elements.join(",")).as_bytes());
     }
 
-    fn turn(&mut self) {
+    pub(crate) fn turn(&mut self) {
         match self.transport.receive() {
             Received::Bytes(bytes) => self.decoder.feed(&bytes).unwrap(),
             Received::Nothing => {}
@@ -58,7 +58,7 @@ impl Browser {
     }
 
     /// The next instruction with this opcode; what comes before it is of no interest.
-    fn hears(&mut self, opcode: &str) -> Vec<String> {
+    pub(crate) fn hears(&mut self, opcode: &str) -> Vec<String> {
         let end = Instant::now() + PATIENCE;
         loop {
             while let Some(said) = self.said.pop_front() {

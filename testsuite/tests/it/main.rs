@@ -13,6 +13,7 @@ mod files;
 mod hostile;
 mod maintenance;
 mod operation;
+mod peers;
 mod rdp_peers;
 mod secrets;
 mod sessions;
