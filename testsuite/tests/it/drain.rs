@@ -1,7 +1,9 @@
 //! A daemon that is told to stop while people work.
 
+use std::fs;
+
 use guac_protocol::Status;
-use testsuite::{Daemon, GuacClient, Home, Sshd, Stopped, wait_until};
+use testsuite::{Daemon, GuacClient, Home, MariaDb, Sshd, Stopped, WebSocketTransport, wait_until, web_socket};
 
 /// Longer than any test has patience.
 const FOR_EVER: (&str, &str) = ("GUACD_LITE_DRAIN_TIMEOUT_S", "86400");
@@ -108,4 +110,43 @@ fn a_daemon_that_nobody_uses_is_served_from_until_balancers_have_noticed() {
     assert!(!daemon.token().is_empty());
     daemon.terminate();
     ends_well(&home, &daemon.ended());
+}
+
+#[test]
+fn in_a_cluster_a_drain_leaves_logins_to_the_other_nodes() {
+    let (Some(database), Some(sshd)) = (MariaDb::start(), Sshd::start()) else { return };
+    let homes = [Home::new(), Home::new()];
+    let secret = homes[0].path().join("cluster-secret");
+    fs::write(&secret, "canary-cluster-secret-of-32-bytes-and-more\n").unwrap();
+    let (url, ca) = (database.url("localhost", ""), database.ca().display().to_string());
+    let secret = secret.display().to_string();
+    let store = [("GUACD_LITE_DATABASE_URL", url.as_str()), ("GUACD_LITE_DATABASE_SSL_CA_FILE", ca.as_str())];
+    let cluster = [("GUACD_LITE_CLUSTER_LISTEN", "127.0.0.1:0"), ("GUACD_LITE_CLUSTER_SECRET_FILE", &secret), FOR_EVER];
+    let shell = homes[0].add_connection_with("shell", "ssh", &sshd.command("echo rea''dy; cat"), &store);
+    let environment = [&store[..], &cluster[..]].concat();
+    let [draining_node, other] = homes.each_ref().map(|home| home.start_with(&environment));
+    let query = draining_node.tunnel_query(&shell);
+    let mut live = draining_node.browse(&shell);
+    live.reads("ready");
+
+    draining_node.terminate();
+    draining(&draining_node);
+    let mut refused = draining_node.browse(&shell);
+    refused.end();
+    assert!(refused.closed.is_some_and(|closed| closed.ends_with(" 520")));
+    // The same login, where the balancer leads the page that tries again.
+    let mut welcome = GuacClient::new(WebSocketTransport(web_socket(other.web, &query)));
+    welcome.reads("ready");
+    live.write("still here\n");
+    live.reads("still here\nstill here");
+    drop(live);
+    let stopped = draining_node.ended();
+    assert!(stopped.status.success(), "{}", stopped.log);
+
+    welcome.write("and on\n");
+    welcome.reads("and on\nand on");
+    let mut again = GuacClient::new(WebSocketTransport(web_socket(other.web, &query)));
+    again.reads("ready");
+    drop((welcome, again));
+    assert!(other.stop().status.success());
 }
