@@ -1,6 +1,7 @@
 //! The web application over an embedded database and a scripted session host.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not tests themselves to the linter")]
 
+mod cluster;
 mod login;
 mod pages;
 mod peers;

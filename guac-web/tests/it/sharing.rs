@@ -16,7 +16,7 @@ use crate::support::{Answer, World, world};
 use crate::tunnels::{Socket, query, serve, text, uuid, websocket};
 
 /// A profile of Ann's connection by which she may share it.
-async fn profile(world: &World) -> SharingProfileKey {
+pub(crate) async fn profile(world: &World) -> SharingProfileKey {
     let operator = Access::operator();
     let parameters = Parameters::from_iter([("read-only", "true"), ("color-scheme", "${GUAC_USERNAME}-scheme")]);
     let new = NewSharingProfile { name: "look on".into(), connection: world.shell, parameters };
@@ -26,7 +26,7 @@ async fn profile(world: &World) -> SharingProfileKey {
     key
 }
 
-async fn link(world: &World, token: &str, uuid: &str, profile: SharingProfileKey) -> String {
+pub(crate) async fn link(world: &World, token: &str, uuid: &str, profile: SharingProfileKey) -> String {
     let answer = world.get(token, &format!("tunnels/{uuid}/activeConnection/sharingCredentials/{profile}")).await;
     assert_eq!(answer.status, StatusCode::OK);
     let body = answer.json();
@@ -37,17 +37,17 @@ async fn link(world: &World, token: &str, uuid: &str, profile: SharingProfileKey
 }
 
 /// Logs in by a link, with a token or without.
-async fn follow(world: &World, key: &str, token: Option<&str>) -> Answer {
+pub(crate) async fn follow(world: &World, key: &str, token: Option<&str>) -> Answer {
     let token = token.map_or(String::new(), |token| format!("&token={token}"));
     world.call("POST", "/api/tokens", &[], &format!("key={key}{token}")).await
 }
 
-fn token_of(answer: &Answer) -> String {
+pub(crate) fn token_of(answer: &Answer) -> String {
     assert_eq!(answer.status, StatusCode::OK);
     answer.json()["authToken"].as_str().unwrap().to_owned()
 }
 
-fn shared(token: &str, key: &str) -> String {
+pub(crate) fn shared(token: &str, key: &str) -> String {
     format!("token={token}&{}", query(key, "c").replace("GUAC_DATA_SOURCE=mysql", "GUAC_DATA_SOURCE=mysql-shared"))
 }
 

@@ -100,7 +100,7 @@ pub(crate) struct World {
     pub(crate) shell: ConnectionKey,
     /// Ann may not.
     pub(crate) hidden: ConnectionKey,
-    _dir: TempDir,
+    dir: Arc<TempDir>,
 }
 
 /// An answer of the application.
@@ -144,7 +144,7 @@ pub(crate) async fn world_with(config: WebConfig) -> World {
     let host = Arc::new(ScriptedHost::default());
     let serving: Arc<dyn SessionHost> = Arc::clone(&host) as _;
     let app = WebApp::new(config, store.clone(), serving);
-    World { app, store, host, shell, hidden, _dir: dir }
+    World { app, store, host, shell, hidden, dir: Arc::new(dir) }
 }
 
 async fn open_store(dir: &Path) -> Store {
@@ -154,6 +154,15 @@ async fn open_store(dir: &Path) -> Store {
 }
 
 impl World {
+    /// Another node over the same database.
+    pub(crate) fn beside(&self, config: WebConfig) -> Self {
+        let host = Arc::new(ScriptedHost::default());
+        let serving: Arc<dyn SessionHost> = Arc::clone(&host) as _;
+        let app = WebApp::new(config, self.store.clone(), serving);
+        let (store, dir) = (self.store.clone(), Arc::clone(&self.dir));
+        Self { app, store, host, shell: self.shell, hidden: self.hidden, dir }
+    }
+
     /// Sends a request from 203.0.113.9.
     pub(crate) async fn call(&self, method: &str, uri: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let response = self.app.router().oneshot(request(method, uri, headers, body)).await.unwrap();
