@@ -258,7 +258,7 @@ async fn join(
     }
     let key = live.connection_identifier.parse().map_err(|_| not_found())?;
     let (connection, parameters) = app.store.connection_to_open(&caller.access, key).await?;
-    let host = host_of_tunnel(app, &connection, &uuid).await?;
+    let host = host_of_tunnel(app, &connection, &live).await?;
     let selection = Selection::Join(live.connection_id);
     let target = Target { connection, parameters, selection, seats: Vec::new(), host, share: None };
     open_target(app, caller, address, &request.info, target).await
@@ -282,9 +282,9 @@ async fn join_shared(
     let target = Target {
         connection: share.connection.clone(),
         parameters: share.parameters.clone(),
+        host: host_of_tunnel(app, &share.connection, &live).await?,
         selection: Selection::Join(live.connection_id),
         seats: Vec::new(),
-        host: host_of_tunnel(app, &share.connection, &share.tunnel).await?,
         share: Some(share),
     };
     open_target(app, caller, address, &request.info, target).await
@@ -415,13 +415,18 @@ fn ask_listener(app: &App, info: &TunnelInfo) -> Result<Option<Box<TunnelInfo>>,
 async fn host_of_tunnel(
     app: &App,
     connection: &Connection,
-    uuid: &TunnelUuid,
+    live: &TunnelInfo,
 ) -> Result<Option<Arc<dyn SessionHost>>, ConnectError> {
     let outside = connection.attributes.guacd_hostname.as_deref().is_some_and(|name| !name.is_empty());
-    if outside || app.registry.info(uuid).is_some() {
+    // A tunnel that has joined tells nothing about where its session is.
+    let here = match live.joined {
+        true => app.host.parameters(live.connection_id.as_str()).is_some(),
+        false => app.registry.info(&live.uuid).is_some(),
+    };
+    if outside || here {
         return Ok(None);
     }
-    app.host_elsewhere(uuid).await?.map(Some).ok_or_else(not_found)
+    app.host_elsewhere(live).await?.map(Some).ok_or_else(not_found)
 }
 
 /// The sessions of this process, or an outside guacd where the connection names one.

@@ -116,7 +116,7 @@ impl WebApp {
     /// [`join_peers`](Self::join_peers).
     #[must_use]
     pub fn peer_host(&self, peer: Peer) -> Option<Arc<dyn SessionHost>> {
-        self.app.peers.get().map(|peers| peers.host(peer))
+        self.app.peers.get().map(|peers| peers.host(vec![peer]))
     }
 
     /// The live tunnels.

@@ -82,10 +82,15 @@ impl App {
         Ok(())
     }
 
-    /// Where the sessions are that a tunnel of another node is of. `None`: it is not to be reached.
-    pub(crate) async fn host_elsewhere(&self, uuid: &TunnelUuid) -> Result<Option<Arc<dyn SessionHost>>, StoreError> {
+    /// Where the session of a tunnel is that is not here. `None`: it is not to be reached.
+    pub(crate) async fn host_elsewhere(&self, live: &TunnelInfo) -> Result<Option<Arc<dyn SessionHost>>, StoreError> {
         let (Some(cluster), Some(peers)) = (&self.config.cluster, self.peers.get()) else { return Ok(None) };
-        Ok(cluster.find_owner(uuid).await?.map(|peer| peers.host(peer)))
+        let nodes = match live.joined {
+            // Whoever opened it may have left, and whoever joined may be anywhere: one of them has it.
+            true => cluster.peers().await,
+            false => cluster.find_owner(&live.uuid).await?.into_iter().collect(),
+        };
+        Ok((!nodes.is_empty()).then(|| peers.host(nodes)))
     }
 
     /// What a link leads to, with the parameters that its profile has now.

@@ -9,21 +9,35 @@ use super::identity::ALPN_GUACD;
 use super::{Peer, Peers, dial};
 use crate::state::App;
 
-/// The sessions of another node, for joining.
+/// The sessions of other nodes, for joining.
 pub(super) struct PeerHost {
     peers: Peers,
-    peer: Peer,
+    nodes: Vec<Peer>,
 }
 
 impl PeerHost {
-    pub(super) fn new(peers: Peers, peer: Peer) -> Self {
-        Self { peers, peer }
+    pub(super) fn new(peers: Peers, nodes: Vec<Peer>) -> Self {
+        Self { peers, nodes }
     }
 
+    /// Joins at the first node that has the session.
     async fn join(&self, request: OpenRequest) -> Result<Opened, OpenError> {
+        let mut last = OpenError::no_such_connection();
+        for node in &self.nodes {
+            let OpenRequest { selection, info, params } = &request;
+            let request = OpenRequest { selection: selection.clone(), info: info.clone(), params: params.clone() };
+            match self.join_at(node, request).await {
+                Err(error) if error.status == Status::ResourceNotFound => last = error,
+                done => return done,
+            }
+        }
+        Err(last)
+    }
+
+    async fn join_at(&self, node: &Peer, request: OpenRequest) -> Result<Opened, OpenError> {
         let shared = &self.peers.0;
-        let stream = dial::connect(&shared.identity, &self.peer, ALPN_GUACD).await.map_err(|error| {
-            tracing::debug!(node = self.peer.name, %error, "Node of a session not reached");
+        let stream = dial::connect(&shared.identity, node, ALPN_GUACD).await.map_err(|error| {
+            tracing::debug!(node = node.name, %error, "Node of a session not reached");
             // Its sessions are over for everybody who is not there.
             OpenError::no_such_connection()
         })?;

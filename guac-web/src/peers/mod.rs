@@ -162,9 +162,9 @@ impl Peers {
         }
     }
 
-    /// Where the sessions of another node are joined. It opens nothing new.
-    pub(crate) fn host(&self, peer: Peer) -> Arc<dyn SessionHost> {
-        Arc::new(join::PeerHost::new(self.clone(), peer))
+    /// Where sessions of other nodes are joined, at the first that has them. It opens nothing new.
+    pub(crate) fn host(&self, nodes: Vec<Peer>) -> Arc<dyn SessionHost> {
+        Arc::new(join::PeerHost::new(self.clone(), nodes))
     }
 }
 

@@ -210,6 +210,13 @@ fn desktops_files_and_guests_go_through_whichever_node_a_connection_lands_on() {
     guest.write("typed by the guest\n");
     guest.reads("typed by the guest");
     alternating.reads("typed by the guest");
+    // Guests of the guest, who is where the session is not.
+    let live = second.data("activeConnections");
+    let joined = live.as_object().unwrap().keys().find(|name| **name != uuid).unwrap();
+    for node in [&first, &second] {
+        let query = joining.replace(&uuid, joined);
+        GuacClient::new(WebSocketTransport(web_socket(node.web, &query))).reads("typed by the guest");
+    }
     drop(guest);
 
     files_through(&second, &first, &files, &root);
