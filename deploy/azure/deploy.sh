@@ -32,7 +32,7 @@ Usage: ./deploy.sh [OPTIONS]
   (none)                    make what is missing, change what differs, leave the rest alone
   --what-if                 say what would be made or changed; change nothing
   --destroy                 delete the resource group with everything in it, after asking
-  --upgrade                 put the package of parameters.env on the machines, one after the other
+  --upgrade                 put package and settings of parameters.env on the machines, one after the other
   --rotate SECRET           database-password or cluster-secret: a new one, machines restarted
   --status                  what each machine says about itself
   --render DIR              write the machines' user data and configuration to DIR; needs no login

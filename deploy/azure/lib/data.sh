@@ -128,6 +128,7 @@ ensure_database() {
     if ((code == 0)); then
         keep_database "$label"
     else
+        [[ -z $MYSQL_SERVER ]] || die "MYSQL_SERVER: there is no $MYSQL_SERVER in $RESOURCE_GROUP" "Restore it first, see README.md; or leave MYSQL_SERVER empty."
         choose_standby
         ((MADE += 1))
         say "+ $label ($MYSQL_TIER $MYSQL_SKU, standby: $MYSQL_STANDBY)"
@@ -193,7 +194,7 @@ ensure_private_name() {
 }
 
 wait_for_database() {
-    local label="MySQL server $MYSQL_NAME" endpoint=$NETWORK_ID/privateEndpoints/pe-$NAME-mysql
+    local label="MySQL server $MYSQL_NAME" endpoint=$NETWORK_ID/privateEndpoints/pe-$MYSQL_NAME
     if [[ -n $DATABASE_JOB ]]; then
         say "waiting for $label"
         if ! wait "$DATABASE_JOB"; then
@@ -209,7 +210,7 @@ wait_for_database() {
     jq -n --arg location "$LOCATION" --arg subnet "$VNET_ID/subnets/database" --arg server "$MYSQL_ID" '
         {location: $location, properties: {subnet: {id: $subnet}, privateLinkServiceConnections: [
             {name: "mysql", properties: {privateLinkServiceId: $server, groupIds: ["mysqlServer"]}}]}}' >"$WORK/body"
-    ensure "private endpoint pe-$NAME-mysql" "$endpoint" "$NETWORK_API"
+    ensure "private endpoint pe-$MYSQL_NAME" "$endpoint" "$NETWORK_API"
     jq -n --arg zone "$NETWORK_ID/privateDnsZones/privatelink.mysql.database.azure.com" '
         {properties: {privateDnsZoneConfigs: [{name: "mysql", properties: {privateDnsZoneId: $zone}}]}}' >"$WORK/body"
     ensure "private endpoint's DNS record" "$endpoint/privateDnsZoneGroups/default" "$NETWORK_API"

@@ -3,7 +3,7 @@
 
 readonly COMPUTE_API=2024-07-01
 readonly NODE_TAG='{"application": "guacd-lite", "role": "node"}'
-# Half a minute for the balancer's probe (5 s, twice) to notice before the listener refuses.
+# For the balancer's probe (every 5 s, two in a row) to notice before the listener closes.
 readonly DRAIN_NOTICE_S=15
 
 config_file() {
@@ -81,10 +81,6 @@ EnvironmentFile=/run/guacd-lite-azure/node.env
 LoadCredential=database-password:/run/guacd-lite-azure/database-password
 LoadCredential=cluster-secret:/run/guacd-lite-azure/cluster-secret
 LoadCredential=admin-password:/run/guacd-lite-azure/admin-password
-# Ports 443 and 80, as nobody in particular.
-AmbientCapabilities=CAP_NET_BIND_SERVICE
-CapabilityBoundingSet=CAP_NET_BIND_SERVICE
-TimeoutStopSec=$((DRAIN_TIMEOUT_S + DRAIN_NOTICE_S + 60))
 TEXT
 }
 

@@ -73,18 +73,20 @@ each_node() {
     done 3<"$WORK/nodes"
 }
 
+# The package and the files that parameters.env stands for. A machine that has both is restarted all the same.
 upgrade() {
+    local data
     step "Package"
-    IDENTITY_CLIENT=unused IDENTITY_PRINCIPAL=""
-    arm get "$IDENTITY_ID" 2023-01-31 || failed "identity id-$NAME"
+    arm get "$IDENTITY_ID" 2023-01-31 || failed "identity id-$NAME" # Without it there is nothing to upgrade.
     IDENTITY_PRINCIPAL=$(answer .properties.principalId)
     IDENTITY_CLIENT=$(answer .properties.clientId)
     ensure_package
     step "Machines, one after the other"
-    each_node "upgrade" "/usr/local/sbin/guacd-lite-azure upgrade '$PACKAGE_URL' $PACKAGE_SHA256"
+    machine_body
+    data=$(<"$WORK/user-data.base64")
+    each_node "upgrade" "printf %s $data | base64 -d | /usr/local/sbin/guacd-lite-azure configure && /usr/local/sbin/guacd-lite-azure upgrade"
     if [[ $LAYOUT == scale-set ]]; then
-        # Machines that it makes later begin with the new package.
-        machine_body
+        # Machines that it makes later begin with these.
         jq '{properties: {virtualMachineProfile: {osProfile: {customData: .osProfile.customData}}}}' "$WORK/machine" >"$WORK/patch"
         arm patch "$COMPUTE_ID/virtualMachineScaleSets/vmss-$NAME" "$COMPUTE_API" "$WORK/patch" || failed "scale set vmss-$NAME"
     fi

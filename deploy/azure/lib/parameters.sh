@@ -14,7 +14,7 @@ declare -A DEFAULTS=(
     [VNET_RANGE]="10.42.0.0/16" [NODES_RANGE]="10.42.1.0/24" [DATABASE_RANGE]="10.42.2.0/27"
     [TARGETS_RANGE]="10.42.10.0/24" [TARGET_PORTS]="22,3389,5900-5999" [MORE_TARGET_RANGES]=""
     [MYSQL_TIER]="GeneralPurpose" [MYSQL_SKU]="Standard_D2ads_v5" [MYSQL_VERSION]="8.4" [MYSQL_STORAGE_GB]="32"
-    [MYSQL_HA]="auto" [MYSQL_BACKUP_DAYS]="14" [MYSQL_GEO_BACKUP]="no"
+    [MYSQL_HA]="auto" [MYSQL_SERVER]="" [MYSQL_BACKUP_DAYS]="14" [MYSQL_GEO_BACKUP]="no"
     [PACKAGE_FILE]="" [PACKAGE_URL]="" [PACKAGE_SHA256]=""
     [ADMIN_PASSWORD_FILE]="" [OPERATOR_RANGES]="" [VAULT_PURGE_PROTECTION]="no"
 )
@@ -86,6 +86,7 @@ check_parameters() {
     one_of OPEN_HTTP yes no
     one_of LAYOUT availability-set zones scale-set
     one_of MYSQL_TIER Burstable GeneralPurpose MemoryOptimized
+    [[ $MYSQL_SERVER =~ ^([a-z0-9][a-z0-9-]{1,61}[a-z0-9])?$ ]] || die "MYSQL_SERVER is \"$MYSQL_SERVER\": the name of a server in the resource group, without its domain"
     one_of MYSQL_HA auto zone same-zone off
     one_of MYSQL_GEO_BACKUP yes no
     one_of VAULT_PURGE_PROTECTION yes no
@@ -161,7 +162,7 @@ name_resources() {
     VAULT_NAME=kv-${NAME:0:12}-$digits
     VAULT_NAME=${VAULT_NAME//--/-}
     VAULT_ID=$GROUP_ID/providers/Microsoft.KeyVault/vaults/$VAULT_NAME
-    MYSQL_NAME=mysql-$NAME-$digits
+    MYSQL_NAME=${MYSQL_SERVER:-mysql-$NAME-$digits}
     MYSQL_ID=$GROUP_ID/providers/Microsoft.DBforMySQL/flexibleServers/$MYSQL_NAME
     MYSQL_HOST=$MYSQL_NAME.mysql.database.azure.com
     STORAGE_NAME=${NAME//-/}

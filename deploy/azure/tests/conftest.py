@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from standin import SUBSCRIPTION, TENANT, Server
+import warm_az
+from standin import TENANT, Server
 
 AZURE = Path(__file__).resolve().parent.parent
 LONGEST_S = 900
@@ -30,7 +32,7 @@ class Deployer:
         self.server = Server(directory)
         self.azure = self.server.azure
         self.environment = {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{directory}/bin:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(directory),
             "TMPDIR": str(directory / "tmp"),
             "AZURE_CONFIG_DIR": str(directory / "azure"),
@@ -42,6 +44,12 @@ class Deployer:
             "GUACD_LITE_AZURE_POLL_S": "0",
         }
         (directory / "tmp").mkdir()
+        (directory / "bin").mkdir()
+        warm_az.client(directory / "bin", directory / "az.socket")
+        self.cli = subprocess.Popen([sys.executable, warm_az.__file__, str(directory / "az.socket")], env=self.environment)
+        end = time.monotonic() + LONGEST_S
+        while not (directory / "az.socket").exists() and self.cli.poll() is None and time.monotonic() < end:
+            time.sleep(0.1)
         login = ["az", "login", "--service-principal", "--username", "app", "--password", "x", "--tenant", TENANT, "--output", "none"]
         subprocess.run(login, env=self.environment, check=True, timeout=LONGEST_S)
         self.azure.log.clear()
@@ -61,6 +69,8 @@ class Deployer:
         return done.returncode, output
 
     def close(self):
+        self.cli.terminate()
+        self.cli.wait()
         self.server.shutdown()
         self.server.server_close()
 
@@ -70,8 +80,3 @@ def deployer(tmp_path_factory):
     made = Deployer(tmp_path_factory.mktemp("azure"))
     yield made
     made.close()
-
-
-@pytest.fixture(scope="session")
-def subscription():
-    return SUBSCRIPTION

@@ -110,7 +110,7 @@ def test_mysql_is_private_redundant_and_demands_tls(azure):
     assert properties["version"] == "8.4" and properties["backup"]["backupRetentionDays"] == 14
     assert azure.find("/configurations/require_secure_transport")["properties"]["value"] == "ON"
     assert azure.find("/databases/guacamole")["properties"]["charset"] == "utf8mb4"
-    endpoint = azure.find("/privateendpoints/pe-jump-mysql")["properties"]
+    endpoint = azure.find("/privateendpoints/pe-mysql-jump-[0-9a-f]{8}")["properties"]
     assert endpoint["subnet"]["id"].endswith("/subnets/database")
     assert endpoint["privateLinkServiceConnections"][0]["properties"]["groupIds"] == ["mysqlServer"]
     azure.find("/privatednszones/privatelink.mysql.database.azure.com/virtualnetworklinks/vnet-jump")
@@ -251,13 +251,31 @@ def test_an_upgrade_takes_one_machine_after_the_other_and_stops_at_the_first_tha
     assert code == 0, output
     asked = [(entry["path"].split("/")[-2], entry["body"]["script"][0]) for entry in azure.log if entry["path"].endswith("/runCommand")]
     assert [name for name, _ in asked] == ["vm-jump-1", "vm-jump-2"]
-    assert all(new["PACKAGE_URL"] in script and new["PACKAGE_SHA256"] in script for _, script in asked)
+    for _, script in asked:
+        data = base64.b64decode(re.match(r"printf %s (\S+) \| base64 -d \| \S+ configure && \S+ upgrade && ", script).group(1)).decode()
+        assert new["PACKAGE_URL"] in data and new["PACKAGE_SHA256"] in data
     azure.log.clear()
     azure.node_answer = "upgrade: the daemon is not ready after 300 s"
     code, output = deployer.run("--upgrade", parameters=new)
     azure.node_answer = "guacd-lite-azure: done"
     assert code == 1 and "vm-jump-1" in output and "not ready after 300 s" in output, output
     assert [entry["path"].split("/")[-2] for entry in azure.log if entry["path"].endswith("/runCommand")] == ["vm-jump-1"]
+
+
+def test_a_restored_server_takes_the_place_of_the_first(deployer, azure):
+    path, server = next((path, server) for path, server in azure.resources.items() if re.search("/flexibleservers/[^/]+$", path))
+    code, output = deployer.run(MYSQL_SERVER="mysql-restored-1")
+    assert code == 1 and "there is no mysql-restored-1" in output and azure.changes() == [], output
+    azure.keep(re.sub("[^/]+$", "mysql-restored-1", path), re.sub("[^/]+$", "mysql-restored-1", path), server)
+    code, output = deployer.run(MYSQL_SERVER="mysql-restored-1")
+    assert code == 0, output
+    assert azure.find("/privateendpoints/pe-mysql-restored-1")["properties"]["privateLinkServiceConnections"][0]["properties"]["privateLinkServiceId"].endswith("/mysql-restored-1")
+    assert not any("administratorLoginPassword" in json.dumps(entry["body"]) for entry in azure.changes())
+    azure.log.clear()
+    code, output = deployer.run("--upgrade", MYSQL_SERVER="mysql-restored-1")
+    assert code == 0, output
+    script = next(entry["body"]["script"][0] for entry in azure.log if entry["path"].endswith("/runCommand"))
+    assert "@mysql-restored-1.mysql.database.azure.com:3306" in base64.b64decode(script.split()[2]).decode()
 
 
 def test_destroy_asks_first_and_then_leaves_nothing(deployer, azure):
