@@ -84,7 +84,7 @@ async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("waited too long for {what}"));
+    assert!(timeout(PATIENCE, waiting).await.is_ok(), "waited too long for {what}");
 }
 
 async fn open_rows(world: &World) -> usize {
