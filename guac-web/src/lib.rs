@@ -119,6 +119,12 @@ impl WebApp {
         self.app.peers.get().map(|peers| peers.host(vec![peer]))
     }
 
+    /// Requests that are being passed on to other nodes, with their answers: files on their way, mostly.
+    #[must_use]
+    pub fn passed_on(&self) -> usize {
+        self.app.peers.get().map_or(0, Peers::passed_on)
+    }
+
     /// The live tunnels.
     #[must_use]
     pub fn registry(&self) -> &Registry {

@@ -21,7 +21,7 @@ pub(crate) struct Drain {
 pub(crate) struct Live {
     /// Sessions of this process, those of other gateways included.
     pub(crate) sessions: usize,
-    /// Tunnels of browsers, those to outside guacds included.
+    /// Tunnels of browsers, those to outside guacds included, and what is passed on for those of other nodes.
     pub(crate) tunnels: usize,
 }
 

@@ -67,7 +67,9 @@ pub(crate) struct Work {
 impl Work {
     /// Who is connected.
     pub(crate) fn live(&self) -> Live {
-        Live { sessions: self.hub.sessions().len(), tunnels: self.app.registry().count() }
+        // A file that is passed on from another node is somebody's, too.
+        let tunnels = self.app.registry().count() + self.app.passed_on();
+        Live { sessions: self.hub.sessions().len(), tunnels }
     }
 
     /// Whether so many are connected that further ones may have to wait.

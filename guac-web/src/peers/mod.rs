@@ -162,6 +162,11 @@ impl Peers {
         }
     }
 
+    /// Requests that are being passed on.
+    pub(crate) fn passed_on(&self) -> usize {
+        MAX_FORWARDS.saturating_sub(self.0.forwards.available_permits())
+    }
+
     /// Where sessions of other nodes are joined, at the first that has them. It opens nothing new.
     pub(crate) fn host(&self, nodes: Vec<Peer>) -> Arc<dyn SessionHost> {
         Arc::new(join::PeerHost::new(self.clone(), nodes))

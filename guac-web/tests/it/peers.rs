@@ -298,9 +298,11 @@ async fn a_download_given_up_at_the_wrong_node_is_given_up_at_the_right_one() {
     desk.session.say.send(blob(4, b"one")).await.unwrap();
     assert_eq!(desk.session.heard.recv().await.unwrap(), "3.ack,1.4,2.OK,1.0;");
     until_head(&mut stream).await;
+    assert_eq!((desk.pair.away.world.app.passed_on(), desk.pair.home.world.app.passed_on()), (1, 0));
     drop(stream);
     let told = desk.session.heard.recv().await.unwrap();
     assert!(told.starts_with("3.ack,1.4,") && !told.contains("2.OK"), "{told}");
+    assert_eq!(desk.pair.away.world.app.passed_on(), 0);
 }
 
 #[tokio::test]
