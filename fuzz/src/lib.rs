@@ -10,6 +10,7 @@ pub mod decoder;
 pub mod frames;
 pub mod grammars;
 pub mod handshake;
+pub mod rdp_channels;
 pub mod recording;
 pub mod reference;
 pub mod tunnels;
@@ -30,6 +31,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("recording", recording::check),
     ("grammars", grammars::check),
     ("updates", updates::check),
+    ("rdp_channels", rdp_channels::check),
 ];
 
 /// Takes the first bytes as the places where the rest is cut: one byte a cut, as a length of the piece.

@@ -17,6 +17,8 @@ use ironrdp_svc::StaticChannelSet;
 
 use self::audio::Audio;
 pub(crate) use self::bounds::{Bounds, Verdict};
+#[cfg(feature = "_fuzz")]
+pub(crate) use self::clipboard::ClipboardProcessor;
 use self::clipboard::{Clipboard, ClipboardRules};
 use self::microphone::Microphone;
 use self::pipes::Pipes;

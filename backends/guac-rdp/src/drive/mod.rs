@@ -120,6 +120,12 @@ impl Drive {
     }
 }
 
+/// The channel as fuzz targets see it: with a drive, whose requests nobody does.
+#[cfg(feature = "_fuzz")]
+pub(crate) fn fuzzing() -> Rdpdr {
+    Rdpdr::new(Box::new(Requests::default()), "here".to_owned()).with_drives(Some(vec![(DRIVE_ID, "drive".to_owned())]))
+}
+
 impl Channel for Drive {
     fn attach(&mut self, fixed: &mut StaticChannelSet, _dynamic: &mut DrdynvcClient) {
         let mut rdpdr = Rdpdr::new(Box::new(Requests::default()), self.computer_name.clone());
