@@ -53,6 +53,17 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: DbCommand,
     },
+    /// Check configuration, files, certificates, ports, the database and the machines behind, and say what to do.
+    Doctor {
+        /// Leave the machines of connections alone.
+        #[arg(long)]
+        no_targets: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
     /// Ask the server that runs with this configuration whether it lives. For the health checks of containers.
     Health {
         /// Where it listens, if a flag says so to it, too.
@@ -188,6 +199,7 @@ mod tests {
             "guacd-lite passwd ann --password-file f --data-dir d",
             "guacd-lite connection add web --protocol ssh --parameter hostname=h --parameter port=22 --group a/b --grant ann",
             "guacd-lite db migrate --data-dir d",
+            "guacd-lite doctor --no-targets --json --config f",
             "guacd-lite health --config f --web-listen 127.0.0.1:1",
             "guacd-lite completions bash",
         ] {

@@ -17,7 +17,7 @@ use crate::notify::{self, Notify};
 use crate::probe::Probe;
 use crate::signals::{Stop, Stopping};
 use crate::supervisor::{Server, open_store};
-use crate::{demo, logging, manual, secret};
+use crate::{demo, doctor, logging, manual, secret};
 
 /// The administrator that the first start makes.
 const FIRST_ADMIN: &str = "admin";
@@ -32,6 +32,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Serve(arguments) => serve(&arguments).await,
         Command::Demo { web_listen } => demo::run(web_listen).await,
+        Command::Doctor { no_targets, json, settings } => doctor::run(&settings, !no_targets, json).await,
         Command::User { command: UserCommand::Add { name, admin, password, settings } } => {
             let store = store(&settings).await?;
             let secret = password.read()?;

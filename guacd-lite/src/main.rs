@@ -9,6 +9,7 @@ mod cluster;
 mod commands;
 mod config;
 mod demo;
+mod doctor;
 mod drain;
 mod host;
 mod listener;
@@ -23,6 +24,7 @@ mod secret;
 mod signals;
 mod supervisor;
 mod tls;
+mod x509;
 
 use std::process::ExitCode;
 

@@ -11,6 +11,7 @@ use guac_acme::{Acme, Store as AcmeStore};
 use crate::certificate::{Files, Shown};
 use crate::config::Config;
 use crate::listener::Tls;
+use crate::x509;
 
 /// A port's TLS.
 #[derive(Default)]
@@ -40,7 +41,9 @@ pub(crate) async fn web(config: &Config, store: Box<dyn AcmeStore>) -> Result<Po
 pub(crate) fn by_files(certificate: Option<&PathBuf>, key: Option<&PathBuf>, alpn: &[&[u8]]) -> Result<PortTls> {
     let (Some(certificate), Some(key)) = (certificate, key) else { return Ok(PortTls::default()) };
     let files = Files::new(certificate, key);
-    let shown = Shown::new(files.read()?);
+    let read = files.read()?;
+    x509::refuse_out_of_date(&read.cert, certificate)?;
+    let shown = Shown::new(read);
     let tls = Tls::new(shown.server(alpn), None);
     Ok(PortTls { tls: Some(tls), acme: None, renewal: Some(files.follow(shown).boxed()) })
 }

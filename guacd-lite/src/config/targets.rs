@@ -45,7 +45,7 @@ impl Config {
             GuacdListen::On(address) => Some(address),
             GuacdListen::Off => None,
         };
-        let listens = [Some(self.web.listen), self.web.http_listen, guacd];
+        let listens = [Some(self.web.listen), self.web.http_listen, guacd, self.cluster.listen];
         listens.into_iter().flatten().map(|address| address.port()).filter(|port| *port != 0)
     }
 }
