@@ -66,6 +66,9 @@ pub(crate) fn run() -> Result<()> {
     step("the Python package");
     count.add("pytest", &python::test()?, pytest);
 
+    step("the deployment to Azure, by the real Azure CLI against a stand-in");
+    count.add("pytest of deploy/azure", &run_and_read(".", "deploy/azure/tests/run.sh", &["-q"])?, pytest);
+
     step("the whole system in a browser");
     count.add("browser tests", &run_and_read("web", "npm", &["run", "e2e"])?, node);
 

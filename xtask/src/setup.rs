@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use crate::shell::{has, read, run};
 
 /// Debian packages that the tests use: a program that tells whether each is there, and its package.
-const TEST_PACKAGES: [(&str, &str); 18] = [
+const TEST_PACKAGES: [(&str, &str); 21] = [
     ("/usr/sbin/sshd", "openssh-server"),
     ("ssh-keygen", "openssh-client"),
     ("Xvnc", "tigervnc-standalone-server"),
@@ -24,6 +24,9 @@ const TEST_PACKAGES: [(&str, &str); 18] = [
     ("/usr/sbin/mariadbd", "mariadb-server"),
     ("pebble", "pebble"),
     ("chromium", "chromium"),
+    ("jq", "jq"),
+    ("dot", "graphviz"),
+    ("cloud-init", "cloud-init"),
 ];
 
 /// More packages without a program of their own to look for.
