@@ -201,6 +201,17 @@ def test_the_package_is_installed_only_if_it_is_the_one_that_was_pinned(machine)
     assert not (machine.root / "called").exists()
 
 
+def test_the_doctor_gets_the_machines_secrets_and_address_though_the_daemon_does_not_run(machine):
+    doctor = machine.root / "bin/guacd-lite"
+    doctor.write_text(f'#!/bin/sh\necho "$1 $GUACD_LITE_CLUSTER_ADDRESS" >"{machine.root}/doctor"\ncat "$4" >>"{machine.root}/doctor"\nexit 1\n')
+    doctor.chmod(0o755)
+    (machine.root / "etc/guacd-lite/guacd-lite.toml").write_text('secret_file = "/run/credentials/guacd-lite.service/cluster-secret"\n')
+    assert machine.run("secrets")[0] == 0
+    assert machine.run("doctor")[0] == 1
+    assert machine.read("doctor") == f'doctor 10.42.1.4:4823\nsecret_file = "{machine.root}/run/guacd-lite-azure/cluster-secret"\n'
+    assert not list((machine.root / "run/guacd-lite-azure").glob("*.toml"))
+
+
 def test_files_of_newer_user_data_are_written_and_nonsense_is_not(machine):
     data = {"write_files": [{"path": "/etc/guacd-lite/guacd-lite.toml", "permissions": "0644", "owner": "root:root", "content": "# new\n"},
                             {"path": "/usr/local/sbin/x", "permissions": "0755", "owner": "root:root", "content": "#!/bin/sh\n"}]}
