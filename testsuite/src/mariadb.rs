@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
@@ -13,9 +13,11 @@ use crate::tls::Authority;
 /// A server with an empty database `guac`, an account for it, and a certificate for `localhost`.
 #[derive(Debug)]
 pub struct MariaDb {
-    _server: Running,
+    server: Running,
     dir: TempDir,
     port: u16,
+    /// Runs it once more.
+    command: (PathBuf, Vec<String>),
 }
 
 impl MariaDb {
@@ -43,27 +45,48 @@ impl MariaDb {
                     GRANT ALL ON guac.* TO 'guac'@'%';\n";
         fs::write(path("init.sql"), init).unwrap();
 
+        let arguments = |port: u16| {
+            let mut arguments: Vec<String> = [
+                "--no-defaults",
+                "--bind-address=127.0.0.1",
+                "--skip-name-resolve",
+                "--innodb-buffer-pool-size=32M",
+                "--innodb-flush-log-at-trx-commit=0",
+                "--innodb-flush-method=nosync",
+                "--require-secure-transport=ON",
+            ]
+            .map(str::to_owned)
+            .into();
+            arguments.extend([data.clone(), format!("--port={port}"), format!("--socket={}", path("sock"))]);
+            arguments.extend([format!("--pid-file={}", path("pid"))]);
+            arguments.push(format!("--ssl-cert={}", certificate.display()));
+            arguments.push(format!("--ssl-key={}", key.display()));
+            arguments.extend(as_root.map(str::to_owned));
+            arguments
+        };
+        let init = format!("--init-file={}", path("init.sql"));
         let (server, port) = on_free_port("mariadbd", |port| {
-            let log = fs::File::create(path("log")).unwrap();
-            let mut command = Command::new(&program);
-            command
-                .args(["--no-defaults", &data, "--bind-address=127.0.0.1", "--skip-name-resolve"])
-                .args(["--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0"])
-                .args(["--innodb-flush-method=nosync", "--require-secure-transport=ON"])
-                .args([format!("--port={port}"), format!("--socket={}", path("sock"))])
-                .args([format!("--pid-file={}", path("pid")), format!("--init-file={}", path("init.sql"))])
-                .args([format!("--ssl-cert={}", certificate.display()), format!("--ssl-key={}", key.display())])
-                .args(as_root)
-                // A starting server removes what it takes for its own leftovers, and others share the default.
-                .env("TMPDIR", dir.path())
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(log);
-            let mut server = Running::spawn(&mut command);
-            until_logged(&mut server, &dir.path().join("log"), "ready for connections")?;
-            Ok((server, port))
+            let mut arguments = arguments(port);
+            arguments.insert(1, init.clone());
+            Ok((run(&program, &arguments, dir.path())?, port))
         });
-        Some(Self { _server: server, dir, port })
+        let command = (program, arguments(port));
+        Some(Self { server, dir, port, command })
+    }
+
+    /// Stops it, as for an update.
+    pub fn stop(&mut self) {
+        self.server.signal("TERM");
+        self.server.wait();
+    }
+
+    /// Starts it again at the same port, with what it has.
+    ///
+    /// # Panics
+    /// If somebody else has the port by now.
+    pub fn start_again(&mut self) {
+        let (program, arguments) = &self.command;
+        self.server = run(program, arguments, self.dir.path()).expect("the port is still free");
     }
 
     /// A URL to the database; `query` begins with `?` or is empty.
@@ -83,4 +106,20 @@ impl MariaDb {
     pub fn other_ca(&self) -> PathBuf {
         self.dir.path().join("other-ca.pem")
     }
+}
+
+/// Runs it until it takes connections.
+fn run(program: &Path, arguments: &[String], dir: &Path) -> Result<Running, String> {
+    let log = dir.join("log");
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        // A starting server removes what it takes for its own leftovers, and others share the default.
+        .env("TMPDIR", dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(&log).unwrap());
+    let mut server = Running::spawn(&mut command);
+    until_logged(&mut server, &log, "ready for connections")?;
+    Ok(server)
 }

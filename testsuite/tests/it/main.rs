@@ -4,6 +4,7 @@
 
 mod certificates;
 mod clients;
+mod cluster;
 mod crash;
 mod database;
 mod differential;
