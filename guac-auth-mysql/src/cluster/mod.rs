@@ -100,7 +100,8 @@ macro_rules! patiently {
     ($attempt:expr) => {{
         let mut tries = 1;
         loop {
-            match $attempt.await {
+            // On the heap: transactions are large, and those who call have much of their own.
+            match Box::pin($attempt).await {
                 Err(StoreError::Busy { .. }) if tries < TRIES => tries += 1,
                 done => break done,
             }

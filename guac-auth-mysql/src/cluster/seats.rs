@@ -29,7 +29,7 @@ impl ClusterStore {
     ) -> Result<ClusterSeat, SeatError> {
         let mut tries = 1;
         loop {
-            match self.try_take_seat(place, user, per_user, total).await {
+            match Box::pin(self.try_take_seat(place, user, per_user, total)).await {
                 Err(SeatError::Store(Failed::Busy { .. })) if tries < TRIES => tries += 1,
                 done => return done,
             }

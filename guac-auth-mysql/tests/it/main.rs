@@ -7,6 +7,7 @@
     reason = "helpers of tests fail as tests do, by panicking, and say loudly what they skip"
 )]
 
+mod cluster;
 mod fixture;
 mod mariadb;
 mod mariadb_server;

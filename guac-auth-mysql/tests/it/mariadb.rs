@@ -1,12 +1,14 @@
 //! The suite on MariaDB, and what only MySQL and MariaDB have.
 
+use std::pin::Pin;
+
 use guac_auth_mysql::{
     ConnectError, Holder, Migration, NewConnection, NewUser, Permission, SchemaError, Store, StoreConfig, StoreError,
     SystemPermission,
 };
 
 use crate::{
-    fixture::{Raw, now, operator, secret},
+    fixture::{Fixture, Raw, now, operator, secret},
     mariadb_server::Server,
     schema_listing::{GUACAMOLE_1_6, listing},
     suite,
@@ -24,7 +26,9 @@ macro_rules! on_mariadb {
                 let fixture = server.database(concat!("guac_", stringify!($name))).await;
                 assert_eq!(fixture.store.migrate().await.unwrap(), Migration::Created);
                 let store = fixture.store.clone();
-                Box::pin(suite::$name(fixture)).await;
+                // A function of its own, so that this one's frame does not have room for all of them.
+                let run: fn(Fixture) -> Pin<Box<dyn Future<Output = ()>>> = |fixture| Box::pin(suite::$name(fixture));
+                run(fixture).await;
                 store.close().await;
             )*
         }

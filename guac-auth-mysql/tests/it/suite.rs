@@ -9,6 +9,10 @@ use guac_auth_mysql::{
     ProxyEncryption, StoreError, SystemPermission, UserAttributes, UserUpdate,
 };
 
+pub(crate) use crate::cluster::{
+    cluster_nodes_hand_on_and_bury_the_dead, cluster_seats_never_exceed_the_limit,
+    cluster_values_and_locks_are_for_all_nodes,
+};
 use crate::fixture::{Fixture, after, now, operator, secret};
 
 /// Calls `$with!(…)` with the names of all tests.
@@ -61,6 +65,9 @@ macro_rules! all {
             history_is_shown_to_those_who_may_see_both,
             history_outlives_what_it_is_about,
             effective_permissions_merge_groups,
+            cluster_seats_never_exceed_the_limit,
+            cluster_nodes_hand_on_and_bury_the_dead,
+            cluster_values_and_locks_are_for_all_nodes,
         }
     };
 }
