@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use guac_acme::{Store as AcmeStore, StoreError as AcmeStoreError};
 use guac_auth_mysql::Store;
 use guac_web::{Cluster, PeerIdentity, PeerPort, WebApp};
 use tokio::net::TcpListener;
@@ -43,10 +46,59 @@ impl Joining {
         Ok(Some(Self { cluster, listener, identity }))
     }
 
+    /// Where the nodes keep the account and certificate of ACME.
+    pub(crate) fn acme_store(&self) -> Box<dyn AcmeStore> {
+        Box::new(SharedValues(self.cluster.clone()))
+    }
+
     /// Serves the other nodes until it is dropped. Their connections are counted in `serving`.
     pub(crate) fn serve(self, app: &WebApp, serving: TaskTracker) -> Option<impl Future<Output = ()> + Send + 'static> {
         let port = app.join_peers(self.identity, Arc::new(self.cluster))?;
         Some(accept(self.listener, port, serving))
+    }
+}
+
+/// Named values in the cluster's database, sealed by its secret: the database alone reads and forges none.
+struct SharedValues(Cluster);
+
+/// Keeps names of ACME apart from those of others.
+fn name_of(name: &str) -> String {
+    format!("acme {name}")
+}
+
+/// What holds the right to order.
+const ORDERING: &str = "acme lock";
+
+impl AcmeStore for SharedValues {
+    fn load<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, AcmeStoreError>> {
+        async move {
+            let name = name_of(name);
+            // What does not open is not ours, and is ordered anew.
+            let sealed = self.0.store().value(&name).await?;
+            Ok(sealed.and_then(|sealed| self.0.unseal(&name, &sealed)))
+        }
+        .boxed()
+    }
+
+    fn save<'a>(&'a self, name: &'a str, value: &'a [u8]) -> BoxFuture<'a, Result<(), AcmeStoreError>> {
+        async move {
+            let name = name_of(name);
+            let sealed = self.0.seal(&name, value)?;
+            Ok(self.0.store().set_value(&name, Some(&sealed)).await?)
+        }
+        .boxed()
+    }
+
+    fn remove<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), AcmeStoreError>> {
+        async move { Ok(self.0.store().set_value(&name_of(name), None).await?) }.boxed()
+    }
+
+    fn lock(&self, lease: Duration) -> BoxFuture<'_, Result<bool, AcmeStoreError>> {
+        async move { Ok(self.0.store().lock(ORDERING, lease).await?) }.boxed()
+    }
+
+    fn unlock(&self) -> BoxFuture<'_, Result<(), AcmeStoreError>> {
+        async move { Ok(self.0.store().unlock(ORDERING).await?) }.boxed()
     }
 }
 
@@ -67,5 +119,36 @@ async fn accept(listener: TcpListener, port: PeerPort, serving: TaskTracker) {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use guac_auth_mysql::StoreConfig;
+    use guac_web::ClusterConfig;
+
+    use super::*;
+
+    async fn values(store: &Store, secret: &str) -> SharedValues {
+        let secret = secret.repeat(32).into();
+        let config = ClusterConfig { name: "one".into(), secret, lease: ClusterConfig::DEFAULT_LEASE };
+        SharedValues(Cluster::join(store.clone(), config).await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn nodes_share_what_acme_keeps_and_the_database_reads_none_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::connect(&StoreConfig::sqlite(&dir.path().join("store.db"))).await.unwrap();
+        let (one, two, other) = (values(&store, "s").await, values(&store, "s").await, values(&store, "t").await);
+        one.save("key", b"canary").await.unwrap();
+        assert_eq!(two.load("key").await.unwrap().as_deref(), Some(&b"canary"[..]));
+        assert_eq!(other.load("key").await.unwrap(), None, "without the secret");
+        let raw = two.0.store().value("acme key").await.unwrap().unwrap();
+        assert!(!raw.windows(6).any(|window| window == b"canary"));
+        assert!(one.lock(Duration::from_secs(60)).await.unwrap() && !two.lock(Duration::from_secs(60)).await.unwrap());
+        one.unlock().await.unwrap();
+        assert!(two.lock(Duration::from_secs(60)).await.unwrap());
+        two.remove("key").await.unwrap();
+        assert_eq!(one.load("key").await.unwrap(), None);
     }
 }

@@ -154,14 +154,18 @@ impl Server {
         let hub = Hub::with_targets(backends, threads, targets.clone());
         let host: Arc<dyn SessionHost> = Arc::new(HubHost(hub.clone()));
 
-        let web_tls = tls::web(config, Box::new(FileStore::new(config.data_dir.join("acme")))).await?;
+        let joining = Joining::start(config, &store).await?;
+        let acme_store = match &joining {
+            Some(joining) => joining.acme_store(),
+            None => Box::new(FileStore::new(config.data_dir.join("acme"))),
+        };
+        let web_tls = tls::web(config, acme_store).await?;
         let web = Listener::bind(config.web.listen, web_tls.tls).await?;
         let scheme = if web.is_tls() { "https" } else { "http" };
         let (web_address, web_is_tls) = (web.address()?, web.is_tls());
         let web_url = format!("{scheme}://{web_address}/");
         let mut app_config = web_config(config, web.is_tls())?;
         app_config.guacd_resolver = Some(GuacdResolver(Arc::new(OutsideGuacds(targets))));
-        let joining = Joining::start(config, &store).await?;
         app_config.cluster = joining.as_ref().map(|joining| joining.cluster.clone());
         let app = WebApp::new(app_config, store.clone(), Arc::clone(&host));
 

@@ -84,7 +84,7 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         name: "guacd_lite_value",
         columns: &[
-            col("name", Type::Text(128)),
+            col("name", Type::Text(200)),
             opt("value", Type::Blob),
             opt("holder", Type::Text(36)),
             opt("held_until", Type::BigInt),

@@ -22,7 +22,7 @@ impl ClusterStore {
         Ok(row.map(|row| row.opt_bytes(0)).transpose()?.flatten())
     }
 
-    /// Sets or replaces the value of a name of at most 128 characters, or forgets it.
+    /// Sets or replaces the value of a name of at most 200 characters, or forgets it.
     ///
     /// # Errors
     /// [`StoreError::ValueTooLong`] past [`MAX_VALUE_BYTES`].
