@@ -85,6 +85,9 @@ fn fragments(data: &[u8]) {
     let Some((&code, rest)) = data.split_first() else { return };
     let code = code & 0x0F;
     let (pieces, whole) = crate::pieces(rest);
+    if pieces.is_empty() {
+        return;
+    }
     let (mut one, mut many) = (screen(), screen());
     let accepted = one.fast_path(&part(code, SINGLE, whole));
     let mut taken = whole.len() < 0x3000;
