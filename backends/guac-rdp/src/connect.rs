@@ -69,7 +69,8 @@ impl Attempt<'_> {
         channels: &mut [Box<dyn Channel>],
     ) -> Result<Outcome, RdpError> {
         let limit = Duration::from_secs(self.params.timeout_s);
-        let mut transport = Transport::connect(&self.params.targets, &self.target.host, self.target.port, limit).await?;
+        let mut transport =
+            Transport::connect(&self.params.targets, &self.target.host, self.target.port, limit).await?;
         if let Some((id, blob)) = &self.params.preconnection {
             let version = if blob.is_some() { PcbVersion::V2 } else { PcbVersion::V1 };
             let pdu = PreconnectionBlob { version, id: *id, v2_payload: blob.clone() };
