@@ -5,13 +5,13 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::shell::{self, has, run_and_read};
-use crate::{compat, layers, python, setup, supply};
+use crate::{compat, layers, package, python, setup, supply};
 
 /// Tests passed and failed.
 #[derive(Default, Debug, PartialEq, Eq)]
-struct Count {
-    passed: usize,
-    failed: usize,
+pub(crate) struct Count {
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
 }
 
 /// Sets up, then checks, lints and tests everything.
@@ -68,6 +68,12 @@ pub(crate) fn run() -> Result<()> {
 
     step("the deployment to Azure, by the real Azure CLI against a stand-in");
     count.add("pytest of deploy/azure", &run_and_read(".", "deploy/azure/tests/run.sh", &["-q"])?, pytest);
+
+    step("the Debian package, in a chroot");
+    let deb = package::build_quickly()?;
+    let checks = package::check(&deb)?;
+    count.passed += checks.passed;
+    count.failed += checks.failed;
 
     step("the whole system in a browser");
     count.add("browser tests", &run_and_read("web", "npm", &["run", "e2e"])?, node);

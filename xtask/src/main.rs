@@ -4,6 +4,7 @@
 mod ci;
 mod compat;
 mod layers;
+mod package;
 mod python;
 mod setup;
 mod shell;
@@ -20,6 +21,7 @@ const HELP: &str = "cargo xtask COMMAND
   ci            the same; what CI runs
   web           install and build the web app only
   python        build, check and test the Python package only
+  package       build the Debian package; `package --help` tells more
   bench [ARGS]  measure the codec beside its peers and print a table; `bench --help` tells more
   layers        check which crate depends on which
   compat        check docs/compat: every named test exists; counts per page
@@ -44,6 +46,7 @@ fn run(command: &str, arguments: &[String]) -> Result<()> {
         "test" | "ci" => ci::run(),
         "web" => setup::web(),
         "python" => python::only(),
+        "package" => package::run(arguments),
         "bench" => bench(arguments),
         "layers" => layers::check(),
         "compat" => compat::check(),

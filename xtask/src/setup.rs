@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use crate::shell::{has, read, run};
 
 /// Debian packages that the tests use: a program that tells whether each is there, and its package.
-const TEST_PACKAGES: [(&str, &str); 21] = [
+const TEST_PACKAGES: [(&str, &str); 27] = [
     ("/usr/sbin/sshd", "openssh-server"),
     ("ssh-keygen", "openssh-client"),
     ("Xvnc", "tigervnc-standalone-server"),
@@ -27,6 +27,12 @@ const TEST_PACKAGES: [(&str, &str); 21] = [
     ("jq", "jq"),
     ("dot", "graphviz"),
     ("cloud-init", "cloud-init"),
+    ("/usr/sbin/debootstrap", "debootstrap"),
+    ("/usr/sbin/haproxy", "haproxy"),
+    ("ip", "iproute2"),
+    ("curl", "curl"),
+    ("lintian", "lintian"),
+    ("systemd-analyze", "systemd"),
 ];
 
 /// More packages without a program of their own to look for.
