@@ -1,7 +1,10 @@
-import { type GuacamoleError, isRetryable, retryDelayMs } from "../../core";
+import { type GuacamoleError, isRetryable, retryDelayMs, Status } from "../../core";
 
 /** After this long of failing nobody waits any more; the user decides. */
 export const GIVE_UP_AFTER_MS = 5 * 60_000;
+
+/** The session's own seat may still be counted on a node that died, until the others have cleared up after it. */
+export const OWN_SEAT_MS = 60_000;
 
 /** A certificate that nobody vouches for, in the gateway's words: its code is that of many a fault that passes. */
 const NOT_TRUSTED = /\bcertificate (?:has changed|is not trusted|is none of)\b/;
@@ -20,9 +23,12 @@ export class ReconnectPlan {
 
   /**
    * Milliseconds until the next try, or `null` for none: refusals are never repeated, and five
-   * minutes of failing are enough.
+   * minutes of failing are enough. "In use" is waited out while it may be the lost session itself.
    */
   next(error: GuacamoleError, nowMs: number): number | null {
+    if (error.code === Status.RESOURCE_CONFLICT && this.#firstFailureMs !== null) {
+      return nowMs - this.#firstFailureMs < OWN_SEAT_MS ? this.again(error, nowMs) : null;
+    }
     return isRetryable(error) && !NOT_TRUSTED.test(error.message) ? this.again(error, nowMs) : null;
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { GIVE_UP_AFTER_MS, ReconnectPlan } from "../../app/state/reconnect";
+import { GIVE_UP_AFTER_MS, OWN_SEAT_MS, ReconnectPlan } from "../../app/state/reconnect";
 import { GuacamoleError, Status } from "../../core";
 
 const lost = new GuacamoleError(Status.UPSTREAM_TIMEOUT, "", "tunnel");
@@ -24,6 +24,15 @@ describe("reconnecting", () => {
     expect(plan.next(refused, 0)).toBeNull();
     expect(plan.again(refused, 0)).toBe(250);
     expect(plan.again(refused, GIVE_UP_AFTER_MS)).toBeNull();
+  });
+
+  it("waits for the seat that a lost session still holds, for as long as others take to free it", () => {
+    const plan = new ReconnectPlan(middle);
+    const taken = new GuacamoleError(Status.RESOURCE_CONFLICT, "", "server");
+    expect(plan.next(taken, 0)).toBeNull();
+    expect(plan.next(lost, 1000)).toBe(250);
+    expect(plan.next(taken, 2000)).toBe(2000);
+    expect(plan.next(taken, 1000 + OWN_SEAT_MS)).toBeNull();
   });
 
   it("varies by a fifth, so that not all come back at once", () => {
