@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::shell::{self, has, run_and_read};
-use crate::{compat, layers, package, python, setup, supply};
+use crate::{compat, layers, package, python, rehearsal, setup, supply};
 
 /// Tests passed and failed.
 #[derive(Default, Debug, PartialEq, Eq)]
@@ -74,6 +74,9 @@ pub(crate) fn run() -> Result<()> {
     let checks = package::check(&deb)?;
     count.passed += checks.passed;
     count.failed += checks.failed;
+
+    step("two nodes of that package behind a balancer");
+    count.add("rehearsal", &rehearsal::rehearse(&deb)?, node);
 
     step("the whole system in a browser");
     count.add("browser tests", &run_and_read("web", "npm", &["run", "e2e"])?, node);

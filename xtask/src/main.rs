@@ -6,6 +6,7 @@ mod compat;
 mod layers;
 mod package;
 mod python;
+mod rehearsal;
 mod setup;
 mod shell;
 mod supply;
@@ -22,6 +23,7 @@ const HELP: &str = "cargo xtask COMMAND
   web           install and build the web app only
   python        build, check and test the Python package only
   package       build the Debian package; `package --help` tells more
+  rehearsal     rehearse a deployment of two nodes with the package; `rehearsal --help` tells more
   bench [ARGS]  measure the codec beside its peers and print a table; `bench --help` tells more
   layers        check which crate depends on which
   compat        check docs/compat: every named test exists; counts per page
@@ -47,6 +49,7 @@ fn run(command: &str, arguments: &[String]) -> Result<()> {
         "web" => setup::web(),
         "python" => python::only(),
         "package" => package::run(arguments),
+        "rehearsal" => rehearsal::run(arguments),
         "bench" => bench(arguments),
         "layers" => layers::check(),
         "compat" => compat::check(),
