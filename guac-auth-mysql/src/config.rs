@@ -80,6 +80,17 @@ impl StoreConfig {
         }
     }
 
+    /// The file that SQLite opens, and makes if it is not there; `None` for a server.
+    ///
+    /// # Errors
+    /// [`ConnectError`] where the URL cannot be read.
+    pub fn file(&self) -> Result<Option<PathBuf>, ConnectError> {
+        match Target::parse(self)? {
+            Target::Sqlite(path) => Ok(Some(path)),
+            Target::MySql(_) => Ok(None),
+        }
+    }
+
     pub(crate) fn zone(&self) -> Result<TimeZone, ConnectError> {
         match self.time_zone.as_deref() {
             None => Ok(TimeZone::UTC),

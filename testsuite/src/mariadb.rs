@@ -24,6 +24,16 @@ impl MariaDb {
     /// Starts one. `None`, loudly, where it is not installed.
     #[must_use]
     pub fn start() -> Option<Self> {
+        Self::start_certified(Authority::certify)
+    }
+
+    /// One whose certificate is out of date.
+    #[must_use]
+    pub fn start_out_of_date() -> Option<Self> {
+        Self::start_certified(Authority::certify_long_ago)
+    }
+
+    fn start_certified(certify: fn(&Authority, &Path, &str) -> (PathBuf, PathBuf)) -> Option<Self> {
         let (Some(program), Some(install)) = (find("mariadbd"), find("mariadb-install-db")) else {
             missing("mariadb-server");
             return None;
@@ -40,7 +50,7 @@ impl MariaDb {
         let authority = Authority::new("the right authority");
         authority.write(&dir.path().join("ca.pem"));
         Authority::new("another authority").write(&dir.path().join("other-ca.pem"));
-        let (certificate, key) = authority.certify(dir.path(), "localhost");
+        let (certificate, key) = certify(&authority, dir.path(), "localhost");
         let init = "CREATE DATABASE guac;\nCREATE USER 'guac'@'%' IDENTIFIED BY 'canary-database-password';\n\
                     GRANT ALL ON guac.* TO 'guac'@'%';\n";
         fs::write(path("init.sql"), init).unwrap();

@@ -47,6 +47,14 @@ pub struct ClusterConfig {
 impl ClusterConfig {
     /// A lease that outlives a slow database, and leaves people time to be back within half a minute.
     pub const DEFAULT_LEASE: Duration = Duration::from_secs(15);
+
+    /// Checks what can be without the database.
+    ///
+    /// # Errors
+    /// [`ClusterError::ShortSecret`]
+    pub fn check(&self) -> Result<(), ClusterError> {
+        Keys::new(&self.secret).map(drop)
+    }
 }
 
 /// Why a node cannot take part.

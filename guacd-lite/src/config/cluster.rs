@@ -60,7 +60,9 @@ impl ClusterSettings {
             _ => host_name(),
         };
         let secret = secret::from_file(path).context("[cluster]: secret_file")?;
-        Ok(Some((listen, ClusterConfig { name, secret, lease: Duration::from_secs(self.lease_s) })))
+        let config = ClusterConfig { name, secret, lease: Duration::from_secs(self.lease_s) };
+        config.check().context("[cluster]: secret_file")?;
+        Ok(Some((listen, config)))
     }
 }
 

@@ -158,8 +158,17 @@ async fn database(config: &Config, report: &mut Report) -> Option<Store> {
     // Where it can not be read, validation has said so.
     let Ok(settings) = config.store() else { return None };
     let server = settings.server().ok().flatten();
-    if server.is_none() && config.database.url.is_none() && !config.data_dir.join("guacd-lite.sqlite3").exists() {
-        report.add(Level::Ok, "database", "SQLite; a start makes it");
+    // Opening would make it.
+    if let Ok(Some(file)) = settings.file()
+        && !file.exists()
+    {
+        match config.database.url {
+            None => report.add(Level::Ok, "database", "SQLite; a start makes it"),
+            Some(_) => {
+                let text = format!("{} is not there; a start makes it, unless its name is wrong", show(&file));
+                report.add(Level::Warn, "database", text);
+            }
+        }
         return None;
     }
     match Store::connect(&settings).await {

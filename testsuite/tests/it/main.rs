@@ -16,6 +16,7 @@ mod maintenance;
 mod operation;
 mod peers;
 mod rdp_peers;
+mod refusals;
 mod secrets;
 mod sessions;
 mod supervised;
