@@ -26,7 +26,8 @@ fn refused(home: &Home, fault: &Fault<'_>) {
     let (status, log) = home.try_start(environment).expect_err(name);
     assert_eq!(status.code(), Some(1), "{name}: {log}");
     let lines: Vec<&str> = log.lines().filter(|line| !line.contains(" INFO ")).collect();
-    let [line] = lines.as_slice() else { panic!("{name}: one line, not {lines:#?}") };
+    assert_eq!(lines.len(), 1, "{name}: {lines:#?}");
+    let line = lines[0];
     assert!(line.starts_with("guacd-lite: "), "{name}: {line}");
     for words in *says {
         assert!(line.contains(words), "{name}: {words:?} in {line}");
